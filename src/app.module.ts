@@ -1,0 +1,22 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { EventsModule } from './events/events.module.js';
+import { HealthModule } from './health/health.module.js';
+import { PlatformModule, type Foundation } from './platform/platform.module.js';
+import { PracticesModule } from './practices/practices.module.js';
+
+@Module({})
+export class AppModule {
+  static on(foundation: Foundation): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        PlatformModule.on(foundation),
+        ScheduleModule.forRoot(),
+        EventsModule,
+        HealthModule,
+        PracticesModule,
+      ],
+    };
+  }
+}

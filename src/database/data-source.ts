@@ -1,0 +1,47 @@
+import {
+  DefaultNamingStrategy,
+  type DataSourceOptions,
+  type NamingStrategyInterface,
+} from 'typeorm';
+
+/** `camelCase` in TypeScript and on the wire, `snake_case` in the database only. */
+export class SnakeNaming extends DefaultNamingStrategy implements NamingStrategyInterface {
+  override columnName(property: string, custom: string, prefixes: string[]): string {
+    return snakeCase([...prefixes, custom || property].join('_'));
+  }
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** How many connections each part of one hub may hold; together never more than `total`. */
+export function connectionBudget(total: number): { api: number; engine: number; signals: 2 } {
+  const signals = 2;
+  const api = Math.ceil(((total - signals) * 2) / 3);
+  return { api, engine: total - signals - api, signals };
+}
+
+/**
+ * What every connection of the hub is opened with. An idle open transaction would hold back the log's horizon
+ * for every reader, so the server ends it.
+ */
+export const sessionOptions = {
+  statement_timeout: 30_000,
+  idle_in_transaction_session_timeout: 30_000,
+  connectionTimeoutMillis: 10_000,
+  keepAlive: true,
+} as const;
+
+/** The connection pool behind the REST API: repositories and transactions. The schema is `migrate`'s alone. */
+export function dataSourceOptions(url: string, connections: number): DataSourceOptions {
+  return {
+    type: 'postgres',
+    url,
+    poolSize: connectionBudget(connections).api,
+    applicationName: 'practice-event-hub api',
+    namingStrategy: new SnakeNaming(),
+    synchronize: false,
+    extra: sessionOptions,
+  };
+}

@@ -1,0 +1,44 @@
+import pg from 'pg';
+import { connectionBudget, sessionOptions } from './data-source.js';
+
+/**
+ * The connections of the event engine (bus, fan-out, deliveries, reminders, housekeeping), apart from the API's,
+ * so that neither a burst of requests nor a backlog of deliveries can starve the other.
+ */
+export class EnginePool extends pg.Pool {
+  constructor(url: string, connections: number) {
+    super({
+      connectionString: url,
+      max: connectionBudget(connections).engine,
+      application_name: 'practice-event-hub engine',
+      ...sessionOptions,
+    });
+    // An idle connection that breaks (the server restarts) is replaced at the next use.
+    this.on('error', () => undefined);
+  }
+
+  /**
+   * Runs `work` in one READ COMMITTED transaction; rolls back and rethrows when it throws.
+   * A connection whose rollback fails is thrown away, not put back.
+   */
+  async transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.connect();
+    // A pooled connection in use that breaks emits an error beside the rejected query; without a listener it
+    // would end the process.
+    const ignore = () => undefined;
+    client.on('error', ignore);
+    let broken: Error | undefined;
+    try {
+      await client.query('begin');
+      const result = await work(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));
+      throw error;
+    } finally {
+      client.off('error', ignore);
+      client.release(broken);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { DataSource } from 'typeorm';
+import { EventLog1764000000001 } from './migrations/1764000000001-event-log.js';
+import { Requests1764000000002 } from './migrations/1764000000002-requests.js';
+import { Practices1764000000003 } from './migrations/1764000000003-practices.js';
+import { Patients1764000000004 } from './migrations/1764000000004-patients.js';
+import { Appointments1764000000005 } from './migrations/1764000000005-appointments.js';
+import { Ledger1764000000006 } from './migrations/1764000000006-ledger.js';
+import { Reminders1764000000007 } from './migrations/1764000000007-reminders.js';
+import { Subscriptions1764000000008 } from './migrations/1764000000008-subscriptions.js';
+import { Relay1764000000009 } from './migrations/1764000000009-relay.js';
+
+const migrations = [
+  EventLog1764000000001,
+  Requests1764000000002,
+  Practices1764000000003,
+  Patients1764000000004,
+  Appointments1764000000005,
+  Ledger1764000000006,
+  Reminders1764000000007,
+  Subscriptions1764000000008,
+  Relay1764000000009,
+];
+
+const leastServerVersion = 14;
+/** Any constant of our own; hubs that start together take it in turn. */
+const migrationLock = 7_264_201_881;
+
+/** Thrown where the server is too old for the hub. */
+export class UnsupportedServer extends Error {}
+
+/**
+ * Brings the database to the schema of this version. Hubs that start at the same moment wait for each other.
+ * @throws UnsupportedServer below PostgreSQL 14.
+ */
+export async function migrate(url: string): Promise<void> {
+  const source = new DataSource({
+    type: 'postgres',
+    url,
+    migrations,
+    migrationsTransactionMode: 'all',
+    poolSize: 2,
+    applicationName: 'practice-event-hub migrations',
+    connectTimeoutMS: 10_000,
+  });
+  await source.initialize();
+  const guard = source.createQueryRunner();
+  try {
+    const [{ version }] = await guard.query(
+      `select current_setting('server_version_num')::int / 10000 as version`,
+    );
+    if (version < leastServerVersion) {
+      throw new UnsupportedServer(
+        `This server is PostgreSQL ${version}; the hub needs ${leastServerVersion} or later.`,
+      );
+    }
+    await guard.query(`select pg_advisory_lock($1)`, [migrationLock]);
+    await source.runMigrations();
+  } finally {
+    // The session's end gives the lock back.
+    await guard.release();
+    await source.destroy();
+  }
+}

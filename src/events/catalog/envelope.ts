@@ -1,0 +1,85 @@
+import { definitionOf, isEventType } from './catalog.js';
+import { projectFields, type PayloadMode } from './fields.js';
+
+/** An event as the log keeps it: everything, whoever may see it. */
+export interface StoredEvent {
+  id: string;
+  type: string;
+  typeVersion: number;
+  /** `generation.xact.seq`, see position.ts. */
+  position: string;
+  practiceId: string | null;
+  source: string;
+  subject: string;
+  subjectVersion: number;
+  time: Date;
+  actor: string;
+  correlationId: string;
+  causationId: string | null;
+  traceparent: string | null;
+  data: object;
+}
+
+/** CloudEvents 1.0 in structured JSON, with the hub's extensions. */
+export interface CloudEvent {
+  specversion: '1.0';
+  id: string;
+  type: string;
+  source: string;
+  subject: string;
+  time: string;
+  datacontenttype: 'application/json';
+  dataschema: string;
+  practiceid?: string;
+  subjectversion: number;
+  actor: string;
+  correlationid: string;
+  causationid?: string;
+  traceparent?: string;
+  data: Record<string, unknown>;
+}
+
+export interface View {
+  mode: PayloadMode;
+  /** What links and dataschema begin with, without a slash at the end. */
+  publicUrl: string;
+}
+
+/** The event as somebody with this view gets it. Pure. */
+export function toCloudEvent(stored: StoredEvent, { mode, publicUrl }: View): CloudEvent {
+  const { practiceId, causationId, traceparent } = stored;
+  return {
+    specversion: '1.0',
+    id: stored.id,
+    type: stored.type,
+    source: stored.source,
+    subject: stored.subject,
+    time: stored.time.toISOString(),
+    datacontenttype: 'application/json',
+    dataschema: `${publicUrl}/v1/event-types/${stored.type}/versions/${stored.typeVersion}/schema?mode=${mode}`,
+    ...(practiceId && { practiceid: practiceId }),
+    subjectversion: stored.subjectVersion,
+    actor: stored.actor,
+    correlationid: stored.correlationId,
+    ...(causationId && { causationid: causationId }),
+    ...(traceparent && { traceparent }),
+    data: projectData(stored, mode, publicUrl),
+  };
+}
+
+/** `data` in a payload mode. What the catalogue does not know (a type since removed) shows nothing. */
+function projectData(
+  { type, practiceId, data }: StoredEvent,
+  mode: PayloadMode,
+  publicUrl: string,
+): Record<string, unknown> {
+  if (!isEventType(type)) return {};
+  const definition = definitionOf(type);
+  const shown = projectFields(definition.fields, data, mode);
+  if (mode !== 'thin') return shown;
+  const links = Object.entries(definition.links(data as never)).map(([name, path]) => [
+    name,
+    `${publicUrl}/v1/practices/${practiceId}${path}`,
+  ]);
+  return { ...shown, links: Object.fromEntries(links) };
+}

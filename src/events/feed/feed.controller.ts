@@ -1,0 +1,66 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { isUUID } from 'class-validator';
+import { IdOf } from '../../platform/http/input.pipe.js';
+import { defaultLimit } from '../../platform/http/lists.js';
+import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
+import type { CloudEvent } from '../catalog/envelope.js';
+import { typePattern } from '../catalog/type-patterns.js';
+import { CursorUnusable } from '../log/event-log.js';
+import { parsePosition } from '../position.js';
+import { FeedPage, FeedQuery } from './feed.dto.js';
+import { FeedService } from './feed.service.js';
+
+@ApiTags('events')
+@Controller('v1/events')
+export class FeedController {
+  constructor(private readonly feed: FeedService) {}
+
+  @Get()
+  @ApiOkResponse({ type: FeedPage, description: 'In log order: what happened first comes first.' })
+  async read(@Query() query: FeedQuery): Promise<{ data: CloudEvent[]; nextCursor: string }> {
+    if (query.after !== undefined && !parsePosition(query.after)) {
+      throw invalidParameter(
+        'after',
+        'unknown_cursor',
+        'after must be a nextCursor or Hub-Position.',
+      );
+    }
+    const filter = {
+      eventTypes: listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name)),
+      practiceIds: listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id)),
+    };
+    const { limit = defaultLimit, wait = 0 } = query;
+    try {
+      return await this.feed.read(query.after, filter, limit, wait * 1000);
+    } catch (error) {
+      if (error instanceof CursorUnusable) throw new Problem(410, error.code, error.message);
+      throw error;
+    }
+  }
+
+  @Get(':eventId')
+  @ApiOkResponse({ schema: { type: 'object' }, description: 'A CloudEvent.' })
+  async get(@Param('eventId', new IdOf('event')) id: string): Promise<CloudEvent> {
+    const event = await this.feed.get(id);
+    if (!event) throw notFound('event');
+    return event;
+  }
+}
+
+function listOf(
+  text: string | undefined,
+  parameter: string,
+  isValid: (item: string) => boolean,
+): string[] | undefined {
+  if (text === undefined) return undefined;
+  const items = text.split(',').map((item) => item.trim());
+  if (items.length > 200 || !items.every(isValid)) {
+    throw invalidParameter(
+      parameter,
+      'malformed',
+      `${parameter} must be up to 200 comma-separated names or ids.`,
+    );
+  }
+  return items;
+}

@@ -1,0 +1,164 @@
+import { Injectable } from '@nestjs/common';
+import { EnginePool } from '../../database/engine-pool.js';
+import type { StoredEvent } from '../catalog/envelope.js';
+import { comparePositions, formatPosition, type Position } from '../position.js';
+import { horizonSql, readEventsSql, readHeadersSql } from './sql/read-log.js';
+
+/** What routing needs of an event: no payload, so that nobody copies one. */
+export interface EventHeader {
+  id: string;
+  type: string;
+  practiceId: string | null;
+  subject: string;
+  actor: string;
+  position: Position;
+}
+
+/** A stretch of the log. `more`: committed rows wait above the horizon, so it pays to look again at once. */
+export interface LogPage<T> {
+  events: T[];
+  more: boolean;
+}
+
+export interface Horizon {
+  /** Everything at or below is settled and visible to any later snapshot. */
+  settled: Position;
+  /** No row has been written at or above. */
+  head: Position;
+  /** Retention has dropped rows up to here. */
+  dropped: Position;
+}
+
+/** Thrown for a cursor that the log cannot honour without skipping or repeating. */
+export class CursorUnusable extends Error {
+  constructor(
+    readonly code: 'cursor_ahead' | 'cursor_expired',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The append-only log, read in an order in which nothing appears behind a reader's back. */
+@Injectable()
+export class EventLog {
+  constructor(private readonly pool: EnginePool) {}
+
+  async readHeaders(after: Position, limit: number): Promise<LogPage<EventHeader>> {
+    return this.read('log-headers', readHeadersSql, after, limit, headerFromRow);
+  }
+
+  async readEvents(after: Position, limit: number): Promise<LogPage<StoredEvent>> {
+    return this.read('log-events', readEventsSql, after, limit, eventFromRow);
+  }
+
+  async horizon(): Promise<Horizon> {
+    const { rows } = await this.pool.query({ name: 'log-horizon', text: horizonSql });
+    const row = rows[0];
+    return {
+      // Numbers begin at 1, so that 0 lies below every row of the transaction `xmin`.
+      settled: { generation: row.generation, xactId: row.xmin, seq: '0' },
+      head: { generation: row.generation, xactId: row.xmax, seq: '0' },
+      dropped: {
+        generation: row.dropped_generation,
+        xactId: row.dropped_xact_id,
+        seq: row.dropped_seq,
+      },
+    };
+  }
+
+  /** @throws CursorUnusable when the log was rewound behind the cursor, or retention has passed it. */
+  async assertUsable(cursor: Position): Promise<void> {
+    const { head, dropped } = await this.horizon();
+    if (comparePositions(cursor, head) > 0) {
+      throw new CursorUnusable(
+        'cursor_ahead',
+        'The cursor lies ahead of the log, which was restored to an earlier state. Load your data again and start from its Hub-Position.',
+      );
+    }
+    if (comparePositions(cursor, dropped) < 0) {
+      throw new CursorUnusable(
+        'cursor_expired',
+        'Events after this cursor have passed their retention. Load your data again and start from its Hub-Position.',
+      );
+    }
+  }
+
+  private async read<T>(
+    name: string,
+    text: string,
+    after: Position,
+    limit: number,
+    fromRow: (row: never) => T,
+  ): Promise<LogPage<T>> {
+    const values = [after.generation, after.xactId, after.seq, limit];
+    const { rows } = await this.pool.query<{ settled: boolean }>({ name, text, values });
+    const unsettled = rows.findIndex(({ settled }) => !settled);
+    const readable = unsettled < 0 ? rows : rows.slice(0, unsettled);
+    return {
+      events: readable.map((row) => fromRow(row as never)),
+      more: unsettled >= 0 || rows.length === limit,
+    };
+  }
+}
+
+interface HeaderRow {
+  id: string;
+  type: string;
+  practice_id: string | null;
+  subject: string;
+  actor: string;
+  generation: number;
+  xact_id: string;
+  seq: string;
+}
+
+function headerFromRow(row: HeaderRow): EventHeader {
+  return {
+    id: row.id,
+    type: row.type,
+    practiceId: row.practice_id,
+    subject: row.subject,
+    actor: row.actor,
+    position: positionFromRow(row),
+  };
+}
+
+export interface EventRow extends HeaderRow {
+  type_version: number;
+  source: string;
+  subject_version: number;
+  time: Date;
+  correlation_id: string;
+  causation_id: string | null;
+  traceparent: string | null;
+  data: object;
+}
+
+/** A row of `events`, its xid8 and bigint columns read as text. */
+export function eventFromRow(row: EventRow): StoredEvent {
+  return {
+    id: row.id,
+    type: row.type,
+    typeVersion: row.type_version,
+    position: formatPosition(positionFromRow(row)),
+    practiceId: row.practice_id,
+    source: row.source,
+    subject: row.subject,
+    subjectVersion: row.subject_version,
+    time: row.time,
+    actor: row.actor,
+    correlationId: row.correlation_id,
+    causationId: row.causation_id,
+    traceparent: row.traceparent,
+    data: row.data,
+  };
+}
+
+export function positionFromRow(row: {
+  generation: number;
+  xact_id: string;
+  seq: string;
+}): Position {
+  return { generation: row.generation, xactId: row.xact_id, seq: row.seq };
+}

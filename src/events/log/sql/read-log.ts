@@ -1,0 +1,52 @@
+/*
+ * Reading the log without gaps. A plain sequence is no cursor: a lower number can commit after a higher one was
+ * read. A row is settled once its transaction id lies below the snapshot's xmin, since nothing that could still
+ * commit is below that; rows of an earlier generation are settled always.
+ *
+ * `(generation, xact_id) < (current generation, xmin)` says both at once. The position index answers the range and
+ * the order on every partition; the rows above the horizon are the last ones of the scan.
+ */
+
+/**
+ * The next rows after a position, settled or not: an unsettled one ends the batch and tells the reader to look
+ * again within a millisecond or two, which a filter on the horizon would hide.
+ * The generation is looked up with the read, because a promotion may begin a new one at any time.
+ */
+export const readHeadersSql = `
+  with now as materialized (
+    select hub_generation() as generation, pg_snapshot_xmin(pg_current_snapshot()) as xmin
+  )
+  select e.id, e.type, e.practice_id, e.subject, e.actor, e.generation, e.xact_id::text, e.seq::text,
+         (e.generation, e.xact_id) < (select generation, xmin from now) as settled
+  from events as e
+  where (e.generation, e.xact_id, e.seq) > ($1::int, $2::xid8, $3::bigint)
+  order by e.generation, e.xact_id, e.seq
+  limit $4`;
+
+/** As above, whole events. */
+export const readEventsSql = `
+  with now as materialized (
+    select hub_generation() as generation, pg_snapshot_xmin(pg_current_snapshot()) as xmin
+  )
+  select e.*, e.xact_id::text as xact_id, e.seq::text as seq,
+         (e.generation, e.xact_id) < (select generation, xmin from now) as settled
+  from events as e
+  where (e.generation, e.xact_id, e.seq) > ($1::int, $2::xid8, $3::bigint)
+  order by e.generation, e.xact_id, e.seq
+  limit $4`;
+
+/**
+ * Both ends of what can be read. `xmin`: everything below is settled, so a snapshot taken later shows it.
+ * `xmax`: nothing at or above it has been assigned, so a cursor beyond it comes from a future that a restore
+ * has undone.
+ */
+export const horizonSql = `
+  select hub_generation() as generation,
+         pg_snapshot_xmin(pg_current_snapshot())::text as xmin,
+         pg_snapshot_xmax(pg_current_snapshot())::text as xmax,
+         r.generation as dropped_generation, r.xact_id::text as dropped_xact_id, r.seq::text as dropped_seq
+  from log_retention as r`;
+
+/** One event; ids are time-ordered and the table is partitioned by them, so this looks into one partition. */
+export const readEventByIdSql = `
+  select e.*, e.xact_id::text as xact_id, e.seq::text as seq from events as e where e.id = $1`;

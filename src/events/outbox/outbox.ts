@@ -1,0 +1,85 @@
+import { Injectable } from '@nestjs/common';
+import { markEmitted, type Tx } from '../../database/transactions.js';
+import { definitionOf, type EventData, type EventType } from '../catalog/catalog.js';
+import { assertMatchesSchema } from './validate.js';
+
+/** Who caused an event, and in the course of what. */
+export interface Cause {
+  /** `operator`, `applications/{id}`, `system/reminders`. */
+  actor: string;
+  correlationId: string;
+  causationId?: string;
+  traceparent?: string;
+}
+
+export interface NewEvent<T extends EventType> {
+  type: T;
+  practiceId: string;
+  /** The id within the type's collection; an event about `appointments/{id}` gives the id. */
+  subjectId: string;
+  subjectVersion: number;
+  data: EventData<T>;
+  /** When it became true; the database's clock where absent. */
+  time?: Date;
+}
+
+/** Any new event, its data checked against its type. */
+export type AnyNewEvent = { [T in EventType]: NewEvent<T> }[EventType];
+
+/** The most bytes of data an event may have: brokers refuse large messages long after the fact is committed. */
+export const mostDataBytes = 256 * 1024;
+
+/** Thrown where an event could never be delivered; the transaction that says it must not commit. */
+export class EventTooLarge extends Error {
+  constructor(type: EventType) {
+    super(`An event ${type} has more than ${mostDataBytes} bytes of data.`);
+  }
+}
+
+// One statement for any number of events: `with ordinality` keeps their order in `seq`, and the generation is
+// resolved once instead of once a row.
+const appendSql = `
+  insert into events (generation, type, type_version, practice_id, source, subject, subject_version, time,
+                      actor, correlation_id, causation_id, traceparent, data)
+  select (select hub_generation()), type, type_version, practice_id, '/practices/' || practice_id, subject,
+         subject_version, coalesce(time, clock_timestamp()), $8, $9, $10, $11, data
+  from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::int[], $6::timestamptz[], $7::jsonb[])
+    with ordinality as e (type, type_version, practice_id, subject, subject_version, time, data, place)
+  order by place
+  returning id`;
+
+/** Where facts become events: the only way to say one. */
+@Injectable()
+export class Outbox {
+  /**
+   * Writes events in the caller's transaction, so that each commits with its fact or not at all. The caller holds
+   * the locks of the practices (`Transactions.run`), which makes the log's order the order of the facts.
+   * @returns the events' ids, in the order given.
+   * @throws EventTooLarge above 256 KB of data; SchemaViolation where data does not match its type.
+   */
+  async append(tx: Tx, cause: Cause, events: readonly AnyNewEvent[]): Promise<string[]> {
+    if (events.length === 0) return [];
+    const payloads = events.map(({ type, data }) => {
+      assertMatchesSchema(type, data);
+      const json = JSON.stringify(data);
+      if (Buffer.byteLength(json) > mostDataBytes) throw new EventTooLarge(type);
+      return json;
+    });
+    const definitions = events.map(({ type }) => definitionOf(type));
+    const rows: { id: string }[] = await tx.query(appendSql, [
+      events.map(({ type }) => type),
+      definitions.map(({ version }) => version),
+      events.map(({ practiceId }) => practiceId),
+      events.map(({ subjectId }, i) => `${definitions[i]!.subject}/${subjectId}`),
+      events.map(({ subjectVersion }) => subjectVersion),
+      events.map(({ time }) => time ?? null),
+      payloads,
+      cause.actor,
+      cause.correlationId,
+      cause.causationId ?? null,
+      cause.traceparent ?? null,
+    ]);
+    markEmitted(tx);
+    return rows.map(({ id }) => id);
+  }
+}

@@ -1,0 +1,26 @@
+import { Controller, Get, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { OpenToAll } from '../platform/access/access.guard.js';
+import { HealthService, type Health } from './health.service.js';
+
+@ApiTags('operations')
+@OpenToAll()
+@Controller('health')
+export class HealthController {
+  constructor(private readonly health: HealthService) {}
+
+  /** The process answers; restarting it is no remedy for anything else. */
+  @Get('live')
+  live(): { status: 'up' } {
+    return { status: 'up' };
+  }
+
+  /** 503 while the hub cannot accept facts. A broker that is away does not count: the log keeps what it misses. */
+  @Get('ready')
+  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
+    const health = await this.health.check();
+    if (health.status === 'down') void reply.status(503);
+    return health;
+  }
+}

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AppModule } from './app.module.js';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from './database/embedded-postgres.js';
+import { EnginePool } from './database/engine-pool.js';
+import { isTransient } from './database/errors.js';
+import { migrate } from './database/migrate.js';
+import { Signals } from './database/signals.js';
+import { loadOperatorKeys } from './platform/access/operator-key.js';
+import { serveDocs } from './platform/http/open-api.js';
+import { httpAdapter, prepareServer } from './platform/http/server.js';
+import { Logger } from './platform/logger.js';
+import type { Settings } from './platform/settings.js';
+
+export interface RunningHub {
+  /** Where the API answers, without a slash at the end. */
+  url: string;
+  app: NestFastifyApplication;
+  /** Where the embedded database keeps its data, if it is the embedded one. */
+  dataDir?: string;
+  /** The operator's key, if it was made just now; it cannot be had again. */
+  createdKey?: string;
+  /** Finishes what is under way, gives back every lease, stops the embedded database. */
+  close(): Promise<void>;
+}
+
+/** How long a database that is still starting is waited for. */
+const databaseWaitMs = 60_000;
+
+/**
+ * Opens the database (the embedded one where none is configured), migrates it and serves.
+ * @throws EmbeddedPostgresError, UnsupportedServer with what to do about it.
+ */
+export async function startHub(
+  settings: Settings,
+  logger = new Logger(settings.logLevel),
+): Promise<RunningHub> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) {
+      await step().catch((error) => logger.error({ err: error }, 'a step of closing failed'));
+    }
+  };
+  try {
+    let embedded: EmbeddedPostgres | undefined;
+    if (settings.databaseUrl === undefined) {
+      embedded = await startEmbeddedPostgres({
+        dataDir: join(settings.dataDir, 'postgres'),
+        log: (message) => logger.info(message, 'postgres'),
+      });
+      undo.push(embedded.stop);
+    }
+    const databaseUrl = embedded?.url ?? settings.databaseUrl!;
+    await migrateWhenReachable(databaseUrl, logger);
+
+    const pool = new EnginePool(databaseUrl, settings.databaseConnections);
+    undo.push(() => pool.end());
+    const signals = new Signals(databaseUrl);
+    undo.push(() => signals.stop());
+    await signals.start();
+    const { keys, created } = await loadOperatorKeys(pool, settings.operatorKey);
+
+    const foundation = { settings, databaseUrl, logger, pool, signals, keys };
+    const app = await NestFactory.create<NestFastifyApplication>(
+      AppModule.on(foundation),
+      httpAdapter(),
+      { logger, abortOnError: false },
+    );
+    undo.push(() => app.close());
+    prepareServer(app);
+    serveDocs(app);
+    await app.listen(settings.port, settings.listenHost);
+    const address = app.getHttpServer().address();
+    settings.boundPort = typeof address === 'object' && address ? address.port : settings.port;
+    return { url: settings.baseUrl, app, dataDir: embedded?.dataDir, createdKey: created, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function migrateWhenReachable(url: string, logger: Logger): Promise<void> {
+  const deadline = performance.now() + databaseWaitMs;
+  for (;;) {
+    try {
+      return await migrate(url);
+    } catch (error) {
+      if (!isTransient(error) || performance.now() > deadline) throw error;
+      logger.warn({ err: error }, 'the database does not answer yet, waiting for it');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+}

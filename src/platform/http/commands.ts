@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { lockPractices, Transactions, type Tx } from '../../database/transactions.js';
+import { Answer } from './answer.js';
+import { conflict, Problem } from './problem.js';
+import type { RequestContext } from './request-context.js';
+
+interface KeptAnswer {
+  body_hash: Buffer;
+  status: number;
+  location: string | null;
+  body: object | null;
+}
+
+/** Runs what changes things: one transaction, the practices' locks, and at most once per idempotency key. */
+@Injectable()
+export class Commands {
+  constructor(private readonly transactions: Transactions) {}
+
+  /**
+   * Runs `work` in a transaction that holds the practices' locks. With an `Idempotency-Key` the answer is kept in
+   * the same transaction for 24 hours: a repetition gets it again and changes nothing.
+   * @throws Problem 409 while the first request is under way, 422 when the key came with another body before.
+   */
+  async run(
+    context: RequestContext,
+    practiceIds: readonly string[],
+    work: (tx: Tx) => Promise<Answer>,
+  ): Promise<Answer> {
+    const key = context.idempotencyKey;
+    if (key === undefined) return this.transactions.run(practiceIds, work);
+    return this.transactions.run([], async (tx) => {
+      // A lock and not a row: a request that dies leaves nothing behind that would block its repetition, and
+      // nothing is written before the practice's lock.
+      const scope = [context.caller.identity, context.route, key];
+      const [{ free }] = await tx.query(
+        `select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free`,
+        [scope.join('\n')],
+      );
+      if (!free) {
+        throw conflict(
+          'idempotency_key_in_flight',
+          'A request with this Idempotency-Key is still under way. Repeat it in a moment.',
+        );
+      }
+      const bodyHash = hashOf(context.body);
+      const kept = await this.find(tx, scope);
+      if (kept) {
+        if (!bodyHash.equals(kept.body_hash)) {
+          throw new Problem(
+            422,
+            'idempotency_key_reused',
+            'This Idempotency-Key was used with another body. Use a new key for a new request.',
+          );
+        }
+        return Answer.kept(kept.status, kept.body, kept.location);
+      }
+      if (practiceIds.length > 0) await lockPractices(tx, practiceIds);
+      const answer = await work(tx);
+      await tx.query(
+        `insert into idempotency_keys (identity, route, key, body_hash, status, location, body)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (identity, route, key) do update
+           set body_hash = excluded.body_hash, status = excluded.status, location = excluded.location,
+               body = excluded.body, created_at = excluded.created_at`,
+        [
+          ...scope,
+          bodyHash,
+          answer.status,
+          answer.location,
+          answer.body && JSON.stringify(answer.body),
+        ],
+      );
+      return answer;
+    });
+  }
+
+  private async find(tx: Tx, scope: string[]): Promise<KeptAnswer | undefined> {
+    const rows: KeptAnswer[] = await tx.query(
+      `select body_hash, status, location, body from idempotency_keys
+       where identity = $1 and route = $2 and key = $3 and created_at > now() - interval '24 hours'`,
+      scope,
+    );
+    return rows[0];
+  }
+}
+
+function hashOf(body: unknown): Buffer {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(body ?? {})))
+    .digest();
+}
+
+// The order of an object's members carries no meaning in JSON, so it must not make another request.
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).map(([name, member]) => [name, sorted(member)] as const);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,63 @@
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isTransient } from '../../database/errors.js';
+import { Logger } from '../logger.js';
+import { Problem } from './problem.js';
+
+/** Turns whatever a request throws into problem details; what is not meant for the caller stays in the log. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const problem = problemOf(error);
+    if (problem.status >= 500) {
+      this.logger.error(
+        { requestId: request.id, code: problem.code, err: error },
+        'request failed',
+      );
+    }
+    if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
+    if (problem.status === 503) void reply.header('retry-after', '1');
+    void reply
+      .status(problem.status)
+      .header('content-type', 'application/problem+json; charset=utf-8')
+      .send(JSON.stringify(problem.document(request.id)));
+  }
+}
+
+/** Codes of the framework's own refusals, before a handler has seen the request. */
+const frameworkCodes: Record<number, [code: string, detail: string]> = {
+  400: ['malformed_request', 'The request cannot be read. The body must be valid JSON in UTF-8.'],
+  404: ['not_found', 'There is nothing at this address. GET /openapi.json lists the routes.'],
+  405: ['method_not_allowed', 'This address does not take that method.'],
+  413: ['body_too_large', 'The body is larger than 256 KB.'],
+  414: ['uri_too_long', 'The address is too long.'],
+  415: ['unsupported_media_type', 'Send the body as application/json.'],
+};
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const status =
+    error instanceof HttpException
+      ? error.getStatus()
+      : ((error as { statusCode?: number } | null)?.statusCode ?? 500);
+  if (status >= 400 && status < 500) {
+    const [code, detail] = frameworkCodes[status] ?? frameworkCodes[400]!;
+    return new Problem(status, code, detail);
+  }
+  if (isTransient(error)) {
+    return new Problem(
+      503,
+      'temporarily_unavailable',
+      'The database cannot answer right now and nothing was changed as far as it knows. Try again; with an Idempotency-Key nothing happens twice.',
+    );
+  }
+  return new Problem(
+    500,
+    'internal_error',
+    'The hub made a mistake. The request id finds it in the log.',
+  );
+}

@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+
+export const mostBodyBytes = 256 * 1024;
+
+/** The HTTP side of the hub: limits first, so that no request can hold a connection or memory for long. */
+export function httpAdapter(): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: mostBodyBytes,
+    requestTimeout: 30_000,
+    // Above what load balancers keep idle connections for, so that they close first and no request is cut.
+    keepAliveTimeout: 75_000,
+    routerOptions: { maxParamLength: 200 },
+    forceCloseConnections: 'idle',
+    genReqId: requestId,
+  });
+}
+
+/** The caller's own id where it can be logged as it is, else a new one. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** What every answer carries, and JSON bodies that may be empty (an action without options). */
+export function prepareServer(app: NestFastifyApplication): void {
+  const server = app.getHttpAdapter().getInstance();
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    void reply.header('cache-control', 'no-store');
+    void reply.header('x-content-type-options', 'nosniff');
+    done();
+  });
+  app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (_request, body, done) => {
+    if (body.length === 0) return done(null, undefined);
+    try {
+      done(null, JSON.parse(body.toString()));
+    } catch {
+      done(Object.assign(new Error('The body is no JSON'), { statusCode: 400 }));
+    }
+  });
+}

@@ -1,0 +1,59 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { dataSourceOptions } from '../database/data-source.js';
+import { EnginePool } from '../database/engine-pool.js';
+import { Leases } from '../database/leases.js';
+import { Signals } from '../database/signals.js';
+import { Transactions } from '../database/transactions.js';
+import { AccessGuard } from './access/access.guard.js';
+import { OperatorKeys } from './access/operator-key.js';
+import { AnswerInterceptor } from './http/answer.js';
+import { Commands } from './http/commands.js';
+import { InputPipe } from './http/input.pipe.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { Logger } from './logger.js';
+import { Settings } from './settings.js';
+
+/** What a hub is made of before NestJS starts: opened, checked and migrated. */
+export interface Foundation {
+  settings: Settings;
+  databaseUrl: string;
+  logger: Logger;
+  pool: EnginePool;
+  signals: Signals;
+  keys: OperatorKeys;
+}
+
+/** What every module may use without importing it. */
+@Global()
+@Module({})
+export class PlatformModule {
+  static on({ settings, databaseUrl, logger, pool, signals, keys }: Foundation): DynamicModule {
+    return {
+      module: PlatformModule,
+      imports: [
+        TypeOrmModule.forRoot({
+          ...dataSourceOptions(databaseUrl, settings.databaseConnections),
+          autoLoadEntities: true,
+          retryAttempts: 1,
+        }),
+      ],
+      providers: [
+        { provide: Settings, useValue: settings },
+        { provide: Logger, useValue: logger },
+        { provide: EnginePool, useValue: pool },
+        { provide: Signals, useValue: signals },
+        { provide: OperatorKeys, useValue: keys },
+        Leases,
+        Transactions,
+        Commands,
+        { provide: APP_GUARD, useClass: AccessGuard },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+        { provide: APP_PIPE, useClass: InputPipe },
+        { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
+      ],
+      exports: [Settings, Logger, EnginePool, Signals, Leases, Transactions, Commands],
+    };
+  }
+}

@@ -1,0 +1,253 @@
+import {
+  brokers,
+  flag,
+  integer,
+  networks,
+  oneOf,
+  operatorKey,
+  text,
+  UnreadableSetting,
+  url,
+  type Reader,
+} from './setting-readers.js';
+
+interface Definition<T> {
+  env: string;
+  /** What it does and what happens without it, as `.env.example` shows it. */
+  doc: string;
+  read: Reader<T>;
+  /** The default as it would be written in the environment; absent where there is none. */
+  fallback?: string;
+  /** What `.env.example` shows where there is no default. */
+  example?: string;
+}
+
+const optional = <T>(definition: Definition<T>): Definition<T | undefined> => definition;
+const withDefault = <T>(definition: Definition<T> & { fallback: string }): Definition<T> =>
+  definition;
+
+/** Every setting of the hub: the one place for its name, default, meaning and check. */
+const definitions = {
+  port: withDefault({
+    env: 'PORT',
+    doc: 'The port of the REST API; 0 takes any free one.',
+    read: integer(0, 65535),
+    fallback: '3000',
+  }),
+  host: optional({
+    env: 'HOST',
+    doc: 'The address to listen on. Default: 127.0.0.1 with the embedded database, else 0.0.0.0.',
+    read: text,
+    example: '127.0.0.1',
+  }),
+  databaseUrl: optional({
+    env: 'DATABASE_URL',
+    doc: 'An existing PostgreSQL, 14 or later. Default: an embedded one that the hub starts and stops.',
+    read: url('postgres', 'postgresql'),
+    example: 'postgres://hub:secret@127.0.0.1:5432/hub',
+  }),
+  databaseConnections: withDefault({
+    env: 'HUB_DATABASE_CONNECTIONS',
+    doc: 'The most connections one hub opens to PostgreSQL: two thirds answer the API, a third runs the event engine, two listen for and send wake-ups.',
+    read: integer(8, 500),
+    fallback: '20',
+  }),
+  dataDir: withDefault({
+    env: 'HUB_DATA_DIR',
+    doc: 'Where the embedded database keeps its data.',
+    read: text,
+    fallback: '.hub',
+  }),
+  kafkaBrokers: optional({
+    env: 'KAFKA_BROKERS',
+    doc: 'Carry events over Apache Kafka: a comma-separated list of host:port. Default: the embedded log in PostgreSQL.',
+    read: brokers,
+    example: '127.0.0.1:9092',
+  }),
+  kafkaTopic: withDefault({
+    env: 'HUB_KAFKA_TOPIC',
+    doc: 'The topic, created on start where it is missing.',
+    read: text,
+    fallback: 'practice.events.v1',
+  }),
+  kafkaPartitions: withDefault({
+    env: 'HUB_KAFKA_PARTITIONS',
+    doc: 'How many partitions the topic is created with. The stored count stays in force afterwards.',
+    read: integer(1, 1000),
+    fallback: '12',
+  }),
+  kafkaReplication: withDefault({
+    env: 'HUB_KAFKA_REPLICATION',
+    doc: 'How many brokers hold each partition; 3 on a real cluster.',
+    read: integer(1, 9),
+    fallback: '1',
+  }),
+  kafkaPayload: withDefault({
+    env: 'HUB_KAFKA_PAYLOAD',
+    doc: 'How much of an event the topic carries: thin (identifiers), minimum (no field that identifies a person) or full.',
+    read: oneOf('thin', 'minimum', 'full'),
+    fallback: 'minimum',
+  }),
+  kafkaTls: withDefault({
+    env: 'HUB_KAFKA_TLS',
+    doc: 'Talk TLS to the brokers.',
+    read: flag,
+    fallback: 'false',
+  }),
+  kafkaTlsCaFile: optional({
+    env: 'HUB_KAFKA_TLS_CA_FILE',
+    doc: "A PEM file with the certificate authority of the brokers. Default: the system's authorities.",
+    read: text,
+    example: '/etc/kafka/ca.pem',
+  }),
+  kafkaSaslMechanism: optional({
+    env: 'HUB_KAFKA_SASL_MECHANISM',
+    doc: 'How to log in to the brokers; needs the user name and the password below.',
+    read: oneOf('plain', 'scram-sha-256', 'scram-sha-512'),
+    example: 'scram-sha-512',
+  }),
+  kafkaSaslUsername: optional({
+    env: 'HUB_KAFKA_SASL_USERNAME',
+    doc: 'The user name at the brokers.',
+    read: text,
+    example: 'hub',
+  }),
+  kafkaSaslPassword: optional({
+    env: 'HUB_KAFKA_SASL_PASSWORD',
+    doc: 'The password at the brokers.',
+    read: text,
+    example: 'secret',
+  }),
+  publicUrl: optional({
+    env: 'HUB_PUBLIC_URL',
+    doc: 'The address partners reach the hub at; makes links, dataschema and Location absolute. Default: from host and port.',
+    read: url('https', 'http'),
+    example: 'https://hub.example.com',
+  }),
+  operatorKey: optional({
+    env: 'HUB_OPERATOR_KEY',
+    doc: 'The key every /v1 route needs. Default: made at the first start and printed once.',
+    read: operatorKey,
+    example: 'hub_live_change-me-to-something-long-and-random',
+  }),
+  logLevel: withDefault({
+    env: 'HUB_LOG_LEVEL',
+    doc: 'How much the hub logs, as JSON lines on standard output.',
+    read: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    fallback: 'info',
+  }),
+  allowNetworks: optional({
+    env: 'HUB_ALLOW_NETWORKS',
+    doc: 'Networks webhooks may reach besides public addresses. Default: loopback with the embedded database, else none.',
+    read: networks,
+    example: '10.1.0.0/16,fd00::/8',
+  }),
+  webhookTimeoutSeconds: withDefault({
+    env: 'HUB_WEBHOOK_TIMEOUT_SECONDS',
+    doc: 'How long one webhook may take from connecting to the end of the answer.',
+    read: integer(1, 30),
+    fallback: '15',
+  }),
+  eventRetentionDays: withDefault({
+    env: 'HUB_EVENT_RETENTION_DAYS',
+    doc: 'How long events and deliveries are kept. What an open delivery still needs stays longer.',
+    read: integer(1, 3650),
+    fallback: '30',
+  }),
+  leaseSeconds: withDefault({
+    env: 'HUB_LEASE_SECONDS',
+    doc: 'After how long without a sign of life another hub takes over the work of one that died.',
+    read: integer(1, 300),
+    fallback: '10',
+  }),
+} satisfies Record<string, Definition<unknown>>;
+
+type Definitions = typeof definitions;
+type Values = { [Name in keyof Definitions]: ReturnType<Definitions[Name]['read']> };
+
+// The class is the injection token, the interface gives it the definitions' fields.
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export interface Settings extends Values {}
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging
+export class Settings {
+  /** The port in use, known once the hub listens: PORT=0 takes any free one. */
+  boundPort?: number;
+
+  constructor(values: Values) {
+    Object.assign(this, values);
+  }
+
+  /** True where the hub runs its own PostgreSQL: the default for one machine. */
+  get embedded(): boolean {
+    return this.databaseUrl === undefined;
+  }
+
+  get listenHost(): string {
+    return this.host ?? (this.embedded ? '127.0.0.1' : '0.0.0.0');
+  }
+
+  /** What links begin with, without a slash at the end: HUB_PUBLIC_URL, else where the hub listens. */
+  get baseUrl(): string {
+    if (this.publicUrl) return this.publicUrl;
+    const host = ['0.0.0.0', '::'].includes(this.listenHost) ? '127.0.0.1' : this.listenHost;
+    return `http://${host.includes(':') ? `[${host}]` : host}:${this.boundPort ?? this.port}`;
+  }
+
+  get webhookNetworks(): string[] {
+    return this.allowNetworks ?? (this.embedded ? ['127.0.0.0/8', '::1/128'] : []);
+  }
+}
+
+/** Thrown with every problem at once; a message names settings and what they expect, never their values. */
+export class InvalidSettings extends Error {
+  constructor(readonly problems: string[]) {
+    super(`The settings are wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+  }
+}
+
+/**
+ * Reads the settings from an environment; an empty value counts as absent.
+ * @throws InvalidSettings when a value cannot be read or a `HUB_*` name is unknown.
+ */
+export function readSettings(environment: Record<string, string | undefined>): Settings {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  const all: [string, Definition<unknown>][] = Object.entries(definitions);
+  for (const [name, { env, read, fallback }] of all) {
+    const given = environment[env] || fallback;
+    if (given === undefined) continue;
+    try {
+      values[name] = read(given);
+    } catch (error) {
+      if (!(error instanceof UnreadableSetting)) throw error;
+      problems.push(`${env} ${error.message}.`);
+    }
+  }
+  const known = new Set(all.map(([, { env }]) => env));
+  for (const env of Object.keys(environment)) {
+    if (env.startsWith('HUB_') && !known.has(env)) {
+      problems.push(`${env} is not a setting of the hub; .env.example lists them all.`);
+    }
+  }
+  const settings = new Settings(values as unknown as Values);
+  if (settings.kafkaSaslMechanism && !(settings.kafkaSaslUsername && settings.kafkaSaslPassword)) {
+    problems.push(
+      'HUB_KAFKA_SASL_MECHANISM needs HUB_KAFKA_SASL_USERNAME and HUB_KAFKA_SASL_PASSWORD.',
+    );
+  }
+  if (problems.length > 0) throw new InvalidSettings(problems);
+  return settings;
+}
+
+/** The text of `.env.example`, generated so that it cannot differ from what the hub reads. */
+export function envExample(): string {
+  const lines = [
+    '# Every setting of the hub, with its default. Copy to .env and change what you need.',
+    '# Generated from src/platform/settings.ts by `npm run generate`.',
+  ];
+  const all: Definition<unknown>[] = Object.values(definitions);
+  for (const { env, doc, fallback, example } of all) {
+    lines.push('', `# ${doc}`, `# ${env}=${fallback ?? example ?? ''}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

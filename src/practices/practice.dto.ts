@@ -1,0 +1,104 @@
+import { ApiProperty, OmitType, PartialType, PickType } from '@nestjs/swagger';
+import {
+  Currency,
+  Flag,
+  Int,
+  NestedList,
+  OneOf,
+  Text,
+  TimeOfDay,
+  Zone,
+} from '../platform/http/fields.js';
+import { ExternalId, mostExternalIds } from '../platform/external-ids.js';
+import { practiceKinds, type PracticeKind } from './practice.entity.js';
+import { onLateChoices, type OnLate } from './reminder-rule.js';
+
+export class NewReminderRule {
+  @Text({ most: 100, optional: true })
+  name?: string;
+
+  @Int({ least: 1, most: 525_600, optional: true, description: 'Elapsed time before the start.' })
+  leadMinutes?: number;
+
+  @Int({
+    least: 1,
+    most: 365,
+    optional: true,
+    description: "Days before, on the practice's wall clock. Either this or leadMinutes.",
+  })
+  leadDays?: number;
+
+  @TimeOfDay({
+    optional: true,
+    description: "With leadDays: the time of day. Default: the appointment's own local time.",
+  })
+  at?: string;
+
+  @OneOf(onLateChoices, {
+    optional: true,
+    description: 'What to do when the moment has passed already as the appointment is made.',
+  })
+  onLate?: OnLate;
+}
+
+export class NewPractice {
+  @Text({ example: 'Elm Street Dental' })
+  name: string;
+
+  @OneOf(practiceKinds)
+  kind: PracticeKind;
+
+  @Zone()
+  timeZone: string;
+
+  @Currency()
+  currency: string;
+
+  @Flag({ optional: true, description: 'For trying things out; reached by test keys only.' })
+  sandbox?: boolean;
+
+  @NestedList(() => ExternalId, { most: mostExternalIds, optional: true })
+  externalIds?: ExternalId[];
+
+  @NestedList(() => NewReminderRule, {
+    most: 20,
+    optional: true,
+    description: 'Default: 30 minutes and 1 day before.',
+  })
+  reminderRules?: NewReminderRule[];
+}
+
+/** Currency, kind and sandbox stay: the ledger's amounts and everybody's access hang on them. */
+export class PracticeChange extends PartialType(
+  PickType(NewPractice, ['name', 'timeZone', 'externalIds', 'reminderRules']),
+) {}
+
+export class ReminderRuleResource extends NewReminderRule {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+}
+
+export class PracticeResource extends OmitType(NewPractice, ['reminderRules']) {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty({ type: [ReminderRuleResource] })
+  reminderRules: ReminderRuleResource[];
+
+  @ApiProperty()
+  version: number;
+
+  @ApiProperty({ format: 'date-time' })
+  createdAt: string;
+
+  @ApiProperty({ format: 'date-time' })
+  updatedAt: string;
+}
+
+export class PracticePage {
+  @ApiProperty({ type: [PracticeResource] })
+  data: PracticeResource[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor: string | null;
+}

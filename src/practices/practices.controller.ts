@@ -1,0 +1,56 @@
+import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { v7 as uuidv7 } from 'uuid';
+import { Answer } from '../platform/http/answer.js';
+import { Commands } from '../platform/http/commands.js';
+import { IdOf } from '../platform/http/input.pipe.js';
+import { ListRoute, ResourceListQuery, type Page } from '../platform/http/lists.js';
+import { Context, RequestContext } from '../platform/http/request-context.js';
+import { NewPractice, PracticeChange, PracticePage, PracticeResource } from './practice.dto.js';
+import type { Practice } from './practice.entity.js';
+import { PracticesService } from './practices.service.js';
+
+@ApiTags('practices')
+@Controller('v1/practices')
+export class PracticesController {
+  constructor(
+    private readonly practices: PracticesService,
+    private readonly commands: Commands,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({ type: PracticeResource })
+  create(@Context() context: RequestContext, @Body() body: NewPractice): Promise<Answer> {
+    return this.commands.run(context, [], async (tx) => {
+      const id = uuidv7();
+      return Answer.created(`/v1/practices/${id}`, await this.practices.create(tx, id, body));
+    });
+  }
+
+  @Get()
+  @ListRoute('In order of creation.')
+  @ApiOkResponse({ type: PracticePage })
+  list(@Query() query: ResourceListQuery): Promise<Page<Practice>> {
+    return this.practices.list(query);
+  }
+
+  @Get(':practiceId')
+  @ApiOkResponse({ type: PracticeResource })
+  get(@Param('practiceId', new IdOf('practice')) id: string): Promise<Practice> {
+    return this.practices.get(id);
+  }
+
+  @Patch(':practiceId')
+  @ApiOkResponse({ type: PracticeResource })
+  change(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) id: string,
+    @Body() body: PracticeChange,
+  ): Promise<Answer> {
+    return this.commands.run(context, [id], async (tx) => {
+      const practice = await this.practices.get(id, tx);
+      context.requireMatch(practice);
+      return Answer.ok(await this.practices.change(tx, context.cause, practice, body));
+    });
+  }
+}

@@ -1,0 +1,139 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import type { Tx } from '../database/transactions.js';
+import type { Cause } from '../events/outbox/outbox.js';
+import { findByExternalId, practicesScope, replaceExternalIds } from '../platform/external-ids.js';
+import {
+  afterId,
+  externalIdOf,
+  limitOf,
+  pageOf,
+  type Page,
+  type ResourceListQuery,
+} from '../platform/http/lists.js';
+import { invalidField, notFound } from '../platform/http/problem.js';
+import type { NewPractice, NewReminderRule, PracticeChange } from './practice.dto.js';
+import { Practice } from './practice.entity.js';
+import { leadOf, type ReminderRule } from './reminder-rule.js';
+
+const defaultRules: NewReminderRule[] = [{ leadMinutes: 30 }, { leadDays: 1 }];
+
+/**
+ * Told of a change in the transaction that makes it, so that what hangs on a practice's rules or clock changes
+ * with it or not at all.
+ */
+export type PracticeObserver = (
+  tx: Tx,
+  cause: Cause,
+  before: Practice,
+  after: Practice,
+) => Promise<void>;
+
+@Injectable()
+export class PracticesService {
+  private readonly observers: PracticeObserver[] = [];
+
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** For modules that depend on practices; practices depend on none of them. */
+  observe(observer: PracticeObserver): void {
+    this.observers.push(observer);
+  }
+
+  async create(tx: Tx, id: string, input: NewPractice): Promise<Practice> {
+    const { externalIds = [], sandbox = false, reminderRules = defaultRules } = input;
+    const now = new Date();
+    const practice = tx.create(Practice, {
+      ...input,
+      id,
+      sandbox,
+      externalIds,
+      reminderRules: withIds(reminderRules, []),
+      version: 1,
+      createdAt: now,
+      updatedAt: now,
+    });
+    await replaceExternalIds(tx, practicesScope, 'practice', id, externalIds);
+    await tx.insert(Practice, practice);
+    return practice;
+  }
+
+  /** @throws Problem 404 */
+  async get(id: string, tx: Tx = this.dataSource.manager): Promise<Practice> {
+    const practice = await tx.findOneBy(Practice, { id });
+    if (!practice) throw notFound('practice');
+    return practice;
+  }
+
+  /** In order of creation. */
+  async list(query: ResourceListQuery): Promise<Page<Practice>> {
+    const limit = limitOf(query);
+    const after = afterId(query);
+    const external = externalIdOf(query);
+    const manager = this.dataSource.manager;
+    const found =
+      external && (await findByExternalId(manager, practicesScope, 'practice', external));
+    if (external && !found) return { data: [], nextCursor: null };
+    const rows = await manager.find(Practice, {
+      where: [
+        {
+          ...(after && { id: MoreThan(after) }),
+          ...(found && { id: found }),
+          ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+        },
+      ],
+      order: { id: 'asc' },
+      take: limit + 1,
+    });
+    return pageOf(rows, limit, (practice) => practice);
+  }
+
+  async change(
+    tx: Tx,
+    cause: Cause,
+    practice: Practice,
+    change: PracticeChange,
+  ): Promise<Practice> {
+    const { reminderRules, ...rest } = change;
+    const changed = tx.create(Practice, {
+      ...practice,
+      ...rest,
+      reminderRules: reminderRules
+        ? withIds(reminderRules, practice.reminderRules)
+        : practice.reminderRules,
+      version: practice.version + 1,
+      updatedAt: new Date(),
+    });
+    if (change.externalIds) {
+      await replaceExternalIds(tx, practicesScope, 'practice', practice.id, change.externalIds);
+    }
+    await tx.save(Practice, changed);
+    for (const observer of this.observers) await observer(tx, cause, practice, changed);
+    return changed;
+  }
+}
+
+/**
+ * Rules with ids; a rule whose lead was there before keeps its id.
+ * @throws Problem 422 for a rule without a lead, with two, or with the lead of another.
+ */
+function withIds(rules: NewReminderRule[], before: ReminderRule[]): ReminderRule[] {
+  const leads = new Set<string>();
+  return rules.map((rule, i) => {
+    const pointer = `/reminderRules/${i}`;
+    if ((rule.leadMinutes === undefined) === (rule.leadDays === undefined)) {
+      throw invalidField(pointer, 'one_lead', 'Give either leadMinutes or leadDays.');
+    }
+    if (rule.at !== undefined && rule.leadDays === undefined) {
+      throw invalidField(`${pointer}/at`, 'at_needs_days', 'at goes with leadDays only.');
+    }
+    const lead = leadOf(rule);
+    if (leads.has(lead)) {
+      throw invalidField(pointer, 'repeated_lead', 'Another rule has the same lead.');
+    }
+    leads.add(lead);
+    const id = before.find((other) => leadOf(other) === lead)?.id ?? uuidv7();
+    return { id, ...rule, onLate: rule.onLate ?? 'nearest' };
+  });
+}
