@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+
+const OBJECT_IN_USE = '55006';
+
+/**
+ * A database of the caller's own with every migration applied, cloned from the run's template; a spec file
+ * takes one in `beforeAll` and drops it in `afterAll`.
+ */
+export async function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  const adminUrl = required('TEST_POSTGRES_URL');
+  const template = required('TEST_POSTGRES_TEMPLATE');
+  const run = template.slice(template.lastIndexOf('_') + 1);
+  const name = `hub_test_${run}_${randomBytes(6).toString('hex')}`;
+  const deadline = performance.now() + 30_000;
+  for (;;) {
+    try {
+      await execute(adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+      break;
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== OBJECT_IN_USE || performance.now() > deadline) throw error;
+      await delay(50);
+    }
+  }
+  const url = new URL(adminUrl);
+  url.pathname = `/${name}`;
+  return {
+    url: url.href,
+    drop: () => execute(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  };
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set: run specs with jest and its global setup`);
+  return value;
+}
+
+/** Names made here only ever hold letters, digits and underscores; DDL takes no parameters. */
+async function execute(adminUrl: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
