@@ -1,17 +1,12 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { prepareBinaries } from './embedded/binaries.js';
 import { ensureCluster, ensurePassword, HUB_ROLE } from './embedded/cluster.js';
-import { binaryCopiesFolder, resolveDataPlace } from './embedded/data-place.js';
-import { lockData } from './embedded/hub-lock.js';
+import { resolveDataPlace } from './embedded/data-place.js';
+import { type HubLock, lockData } from './embedded/hub-lock.js';
 import { stopOrphans } from './embedded/orphans.js';
-import { hasEnded, startServerProcess } from './embedded/server-process.js';
+import { SupervisedServer } from './embedded/supervised-server.js';
 
 const DATABASE = 'hub';
-const FAST_STOP_MS = 20_000;
-const IMMEDIATE_STOP_MS = 5_000;
 
 export interface EmbeddedPostgres {
   /** Of the database `hub`, with the password in it: never log it. */
@@ -38,36 +33,38 @@ export async function startEmbeddedPostgres(options: {
   const place = await resolveDataPlace(dataDir);
   const password = await ensurePassword(place);
   const lock = await lockData(place, password);
-  let child: ChildProcess | undefined;
+  let server: SupervisedServer | undefined;
   try {
-    const binaries = await prepareBinaries(place.account, () => binaryCopiesFolder(place), log);
+    const binaries = await prepareBinaries(place, log);
     await stopOrphans(place, log);
     await ensureCluster(place, binaries, password, durable, log);
-    const server = await startServerProcess(place, binaries, durable, log);
-    child = server.child;
-    child.unref();
-    const url = (database: string) =>
-      `postgres://${HUB_ROLE}:${password}@127.0.0.1:${server.port}/${database}`;
-    await ensureDatabase(url('postgres'));
-    let stopped: Promise<void> | undefined;
+    server = await SupervisedServer.start(place, binaries, durable, log);
+    const address = `${HUB_ROLE}:${password}@127.0.0.1:${server.port}`;
+    await ensureDatabase(`postgres://${address}/postgres`);
     return {
-      url: url(DATABASE),
+      url: `postgres://${address}/${DATABASE}`,
       version: binaries.version,
       dataDir: place.folder,
-      stop: () =>
-        (stopped ??= endServer(server.child).then(async () => {
-          await lock.release();
-        })),
+      stop: stopOnce(server, lock),
     };
   } catch (error) {
-    if (child) await endServer(child);
+    await server?.stop();
     await lock.release();
     throw error;
   }
 }
 
+function stopOnce(server: SupervisedServer, lock: HubLock): () => Promise<void> {
+  let stopped: Promise<void> | undefined;
+  return () => (stopped ??= server.stop().finally(() => lock.release()));
+}
+
 async function ensureDatabase(adminUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: adminUrl });
+  const client = new pg.Client({
+    connectionString: adminUrl,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: 60_000,
+  });
   await client.connect();
   try {
     const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
@@ -76,22 +73,5 @@ async function ensureDatabase(adminUrl: string): Promise<void> {
     }
   } finally {
     await client.end();
-  }
-}
-
-/** Fast shutdown (SIGINT: clients are cut off, a checkpoint is written), then without the checkpoint. */
-async function endServer(child: ChildProcess): Promise<void> {
-  for (const [signal, waitMs] of [
-    ['SIGINT', FAST_STOP_MS],
-    ['SIGQUIT', IMMEDIATE_STOP_MS],
-    ['SIGKILL', IMMEDIATE_STOP_MS],
-  ] as const) {
-    if (hasEnded(child)) return;
-    const exit = once(child, 'exit');
-    child.ref();
-    child.kill(signal);
-    const timer = new AbortController();
-    await Promise.race([exit, delay(waitMs, undefined, { signal: timer.signal }).catch(() => {})]);
-    timer.abort();
   }
 }

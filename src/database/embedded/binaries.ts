@@ -2,7 +2,10 @@ import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink } from '
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { EmbeddedPostgresError, USE_ANOTHER_SERVER } from './embedded-postgres-error.js';
+import type { DataPlace } from './data-place.js';
 import { type ServerAccount, runAs } from './server-account.js';
+
+const COPY_PREFIX = 'binaries-';
 
 export interface Binaries {
   postgres: string;
@@ -12,15 +15,15 @@ export interface Binaries {
 }
 
 /**
- * Binaries that the account can run: those of the npm package, or a copy of them below `copiesFolder()`
- * when the package lies where the account cannot reach it or cannot be repaired in place.
+ * Binaries that the account can run: those of the npm package, or a copy of them in the data place when
+ * the account cannot reach the package (it lies below a private home) or nobody may repair it in place.
  * @throws EmbeddedPostgresError `platform_unsupported`, `binaries_missing`, `binaries_unusable`
  */
 export async function prepareBinaries(
-  account: ServerAccount,
-  copiesFolder: () => Promise<string>,
+  place: DataPlace,
   log: (message: string) => void,
 ): Promise<Binaries> {
+  const { account, folder } = place;
   const source = locatePackage();
   let found = await tryBinaries(source.native, account);
   if (!found.binaries) {
@@ -29,10 +32,11 @@ export async function prepareBinaries(
     found = await tryBinaries(source.native, account);
   }
   if (!found.binaries) {
-    const copy = join(await copiesFolder(), `binaries-${source.name}-${source.version}`);
+    const copy = join(folder, `${COPY_PREFIX}${source.name}-${source.version}`);
     found = await tryBinaries(copy, account);
     if (!found.binaries) {
       log(`copying the PostgreSQL binaries to ${copy}`);
+      await removeCopies(folder);
       await copyTo(source.native, copy);
       found = await tryBinaries(copy, account);
     }
@@ -119,19 +123,24 @@ async function makeLinks(native: string): Promise<void> {
   }
 }
 
+/** Those of earlier versions and half-made ones; under the hub's lock nobody else uses them. */
+async function removeCopies(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (name.startsWith(COPY_PREFIX)) await rm(join(folder, name), { recursive: true });
+  }
+}
+
 /** Copied beside and renamed, so that a half-made copy is never taken for a whole one. */
 async function copyTo(native: string, target: string): Promise<void> {
-  const beside = `${target}.${process.pid}.partial`;
-  await rm(beside, { recursive: true, force: true });
-  // The links are relative to a folder named "native", as in the package.
+  const beside = `${target}.partial`;
+  await mkdir(beside);
+  await chmod(beside, 0o755);
+  // The links are written relative to a folder named "native", as in the package.
   const copy = join(beside, 'native');
   await copyTree(native, copy);
   await makeLinks(copy);
-  await rm(target, { recursive: true, force: true });
-  await rename(copy, target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  });
-  await rm(beside, { recursive: true, force: true });
+  await rename(copy, target);
+  await rm(beside, { recursive: true });
 }
 
 /** Modes are set, not kept: files installed under a strict umask are unreadable for the account. */

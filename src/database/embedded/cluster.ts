@@ -1,18 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import {
-  chmod,
-  chown,
-  link,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-} from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.js';
-import { type DataPlace, exists, giveToOwner } from './data-place.js';
+import { type DataPlace, giveToOwner } from './data-place.js';
+import { exists, syncFolder, writeOnce } from './durable-files.js';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
 import { cannotSwitchUser, runAs } from './server-account.js';
 
@@ -38,14 +29,8 @@ export async function ensurePassword(place: DataPlace): Promise<string> {
           `move ${place.folder} away to start with an empty database.`,
       );
     }
-    const beside = `${file}.${process.pid}`;
-    await writeFile(beside, randomBytes(24).toString('base64url'), { mode: 0o600 });
-    await giveToOwner(beside, place);
-    // A link fails where a rename would overwrite: of two hubs that start at once, the first decides.
-    await link(beside, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-    await rm(beside);
+    const first = await writeOnce(file, randomBytes(24).toString('base64url'));
+    if (first) await giveToOwner(file, place);
   }
   return (await readFile(file, 'utf8')).trim();
 }
@@ -64,7 +49,10 @@ export async function ensureCluster(
 ): Promise<void> {
   if (await exists(place.data)) return refuseOtherVersion(place, binaries);
   for (const left of await readdir(place.folder)) {
-    if (left.startsWith('init-')) await rm(join(place.folder, left), { recursive: true });
+    // The initdb of a killed hub may still be writing there for a moment.
+    if (left.startsWith('init-')) {
+      await rm(join(place.folder, left), { recursive: true, maxRetries: 10, retryDelay: 200 });
+    }
   }
   const started = performance.now();
   log(`creating a PostgreSQL ${binaries.version} cluster in ${place.folder}`);
@@ -81,17 +69,17 @@ export async function ensureCluster(
       });
     }
   }
-  const result = await runAs(place.account, binaries.initdb, initArguments(), 120_000);
-  await rm(passwordFile);
+  const result = await runAs(place.account, binaries.initdb, initArguments(), 300_000);
+  await rm(passwordFile, { force: true });
   if (!result.ok) {
-    await rm(beside, { recursive: true });
+    await rm(beside, { recursive: true, force: true });
     throw new EmbeddedPostgresError(
       'init_failed',
       `initdb could not make a cluster in ${place.folder}: ${result.output.trim().slice(-2000)}`,
     );
   }
-  await chmod(beside, 0o700);
   await rename(beside, place.data);
+  await syncFolder(place.folder);
   log(`created in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 
   function initArguments(): string[] {
@@ -112,7 +100,15 @@ export async function ensureCluster(
 }
 
 async function refuseOtherVersion(place: DataPlace, binaries: Binaries): Promise<void> {
-  const written = (await readFile(join(place.data, 'PG_VERSION'), 'utf8')).trim();
+  const text = await readFile(join(place.data, 'PG_VERSION'), 'utf8').catch((cause: unknown) => {
+    throw new EmbeddedPostgresError(
+      'data_missing',
+      `${place.data} is not a PostgreSQL data folder (it has no readable PG_VERSION). Put it back from a ` +
+        `backup, or move ${place.folder} away to start with an empty database.`,
+      { cause },
+    );
+  });
+  const written = text.trim();
   const ours = binaries.version.split('.')[0];
   if (written === ours) return;
   throw new EmbeddedPostgresError(

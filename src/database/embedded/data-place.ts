@@ -1,8 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { EmbeddedPostgresError, USE_ANOTHER_SERVER } from './embedded-postgres-error.js';
+import { exists, writeOnce } from './durable-files.js';
 import { findServerAccount, isRoot, runAs, type ServerAccount } from './server-account.js';
 
 /**
@@ -38,11 +48,11 @@ export async function resolveDataPlace(dataDir: string): Promise<DataPlace> {
     return await resolveForRoot(home, folder);
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM') throw error;
+    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
     throw new EmbeddedPostgresError(
       'data_not_accessible',
-      `${path ?? dataDir} belongs to another user (did the hub run as root before?). Start the hub as ` +
-        `that user, remove the folder if its data may go, or ${USE_ANOTHER_SERVER}.`,
+      `The hub may not write to ${path ?? dataDir} (${code}). If it belongs to another user (did the hub run ` +
+        `as root before?), start the hub as that one; or remove it if its data may go, or ${USE_ANOTHER_SERVER}.`,
       { cause: error },
     );
   }
@@ -79,12 +89,8 @@ async function resolveForRoot(home: string, folder: string): Promise<DataPlace> 
         `is private. Allow others to pass through those folders (chmod o+x), or move the folder.`,
     );
   }
-  const reachable = join(await reachableFolder(account), `data-${randomBytes(6).toString('hex')}`);
-  await mkdir(reachable);
-  await chmod(reachable, 0o711);
-  await writeFile(join(reachable, 'origin'), `${home}\n`);
-  await writeFile(join(home, POINTER), `${reachable}\n`);
-  return { folder: reachable, data: join(reachable, 'data'), account };
+  const elsewhere = await placeElsewhere(home, account);
+  return { folder: elsewhere, data: join(elsewhere, 'data'), account };
 }
 
 /** Who owns the data already; else who owns the folder, unless that is root. */
@@ -102,10 +108,20 @@ async function canReach(account: ServerAccount, folder: string): Promise<boolean
   return (await runAs(account, '/bin/sh', ['-c', 'cd -- "$1"', 'sh', folder], 10_000)).ok;
 }
 
-/** Never the temporary folder: a system may empty that at any time, and this is a database. */
-async function reachableFolder(account: NonNullable<ServerAccount>): Promise<string> {
-  const folder = await ensureOwnFolder(SYSTEM_FOLDER);
-  if (folder && (await canReach(account, folder))) return folder;
+/**
+ * Makes a folder that the account can reach and notes it in `home`. Never in the temporary folder: a
+ * system may empty that at any time, and this is a database.
+ */
+async function placeElsewhere(home: string, account: NonNullable<ServerAccount>): Promise<string> {
+  if ((await ensureOwnFolder(SYSTEM_FOLDER)) && (await canReach(account, SYSTEM_FOLDER))) {
+    const folder = join(SYSTEM_FOLDER, randomBytes(6).toString('hex'));
+    await mkdir(folder);
+    await chmod(folder, 0o711);
+    await writeFile(join(folder, 'origin'), `${home}\n`);
+    const first = await writeOnce(join(home, POINTER), `${folder}\n`);
+    if (!first) await rm(folder, { recursive: true });
+    return (await readPointer(home)) ?? folder;
+  }
   throw new EmbeddedPostgresError(
     'data_unreachable',
     `PostgreSQL refuses to run as root, and ${account.name}, as which it runs instead, can reach neither ` +
@@ -114,28 +130,16 @@ async function reachableFolder(account: NonNullable<ServerAccount>): Promise<str
   );
 }
 
-/** Where a copy of the binaries may lie; unlike data, it can be made again. */
-export async function binaryCopiesFolder(place: DataPlace): Promise<string> {
-  if (!place.account) return place.folder;
-  for (const candidate of [SYSTEM_FOLDER, join(tmpdir(), 'practice-event-hub-binaries')]) {
-    const folder = await ensureOwnFolder(candidate);
-    if (folder && (await canReach(place.account, folder))) return folder;
-  }
-  return place.folder;
-}
-
-/** The folder, if it is ours alone to write to: the temporary folder may hold one made by anyone. */
-async function ensureOwnFolder(folder: string): Promise<string | undefined> {
+/** The folder, if it is ours alone to write to. */
+async function ensureOwnFolder(folder: string): Promise<boolean> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o711 });
     const found = await lstat(folder);
-    if (!found.isDirectory() || found.uid !== process.geteuid?.() || (found.mode & 0o022) !== 0) {
-      return undefined;
-    }
+    if (!found.isDirectory() || found.uid !== process.geteuid?.()) return false;
     await chmod(folder, 0o711);
-    return folder;
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
@@ -144,14 +148,4 @@ export async function giveToOwner(path: string, place: DataPlace): Promise<void>
   if (!place.account) return;
   const { uid, gid } = await stat(place.folder);
   await chown(path, uid, gid);
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    },
-  );
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DataPlace, giveToOwner } from './data-place.js';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
+import { processExists } from './orphans.js';
 
 const HEARTBEAT_MS = 1_000;
 
@@ -16,7 +17,7 @@ export interface HubLock {
 
 interface Holder {
   pid: number;
-  /** Machine and pid namespace: only within the same one does `pid` mean anything. */
+  /** Machine and namespaces: only within the same ones do a pid and the kernel's lock mean anything. */
   host: string;
 }
 
@@ -85,17 +86,11 @@ async function modified(file: string): Promise<number> {
   );
 }
 
-function processExists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 async function thisHost(): Promise<string> {
-  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
-  return `${hostname()} ${namespace}`.trim();
+  const namespaces = ['/proc/self/ns/pid', '/proc/self/ns/net'].map((path) =>
+    readlink(path).catch(() => ''),
+  );
+  return [hostname(), ...(await Promise.all(namespaces))].join(' ').trim();
 }
 
 async function readHolder(file: string): Promise<Holder | undefined> {

@@ -1,4 +1,4 @@
-import { open, rename, stat } from 'node:fs/promises';
+import { copyFile, type FileHandle, open, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DataPlace, giveToOwner } from './data-place.js';
 
@@ -8,20 +8,31 @@ function logFile(place: DataPlace): string {
   return join(place.folder, 'server.log');
 }
 
-/** Opens `server.log` for the server to append to; a large one becomes `server.log.1` first. */
-export async function openServerLog(
-  place: DataPlace,
-): Promise<{ fd: number; start: number; close(): Promise<void> }> {
+/** Makes `server.log` and says where the next message in it begins. */
+export async function prepareServerLog(place: DataPlace): Promise<number> {
+  await boundServerLog(place);
+  const handle = await openServerLog(place);
+  try {
+    await giveToOwner(logFile(place), place);
+    return (await handle.stat()).size;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** For the server to append to: the file and not a pipe, so that it can write whether the hub lives or not. */
+export async function openServerLog(place: DataPlace): Promise<FileHandle> {
+  return open(logFile(place), 'a', 0o600);
+}
+
+/** A large log becomes `server.log.1`. Copied and cut: the server keeps the file open, in append mode. */
+export async function boundServerLog(place: DataPlace): Promise<void> {
   const file = logFile(place);
-  const size = await stat(file).then(
-    (found) => found.size,
-    () => 0,
-  );
-  if (size > MAX_BYTES) await rename(file, `${file}.1`);
-  const handle = await open(file, 'a', 0o600);
-  await giveToOwner(file, place);
-  const start = (await handle.stat()).size;
-  return { fd: handle.fd, start, close: () => handle.close() };
+  const found = await stat(file).catch(() => undefined);
+  if (!found || found.size <= MAX_BYTES) return;
+  await copyFile(file, `${file}.1`);
+  await giveToOwner(`${file}.1`, place);
+  await truncate(file);
 }
 
 /** What the server wrote since `start`, at most the last 64 KB of it. */

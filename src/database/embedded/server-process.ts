@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Binaries } from './binaries.js';
 import type { DataPlace } from './data-place.js';
 import { EmbeddedPostgresError } from './embedded-postgres-error.js';
-import { openServerLog, readServerLog } from './server-log.js';
+import { openServerLog, prepareServerLog, readServerLog } from './server-log.js';
 import { cannotSwitchUser, spawnOptionsFor } from './server-account.js';
 
 const READY_TIMEOUT_MS = 600_000;
-const PORT_ATTEMPTS = 5;
+const ATTEMPTS = 5;
 
 export interface ServerProcess {
   port: number;
@@ -38,13 +38,15 @@ function settings(port: number, durable: boolean): string[] {
     log_checkpoints: 'off',
     log_parameter_max_length: '0',
     log_parameter_max_length_on_error: '0',
-    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
+    // Commits still reach the operating system, so a killed server loses none; a machine without power may.
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
   };
   return Object.entries(fixed).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
 /**
  * Starts the server and waits until it accepts connections; crash recovery may take its time.
+ * @param fixedPort of a server that is to come back where its clients look for it; else any free one
  * @throws EmbeddedPostgresError `start_failed` with what the server said
  */
 export async function startServerProcess(
@@ -52,30 +54,30 @@ export async function startServerProcess(
   binaries: Binaries,
   durable: boolean,
   log: (message: string) => void,
+  fixedPort?: number,
 ): Promise<ServerProcess> {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
-    const output = await openServerLog(place);
-    const child = spawn(
-      binaries.postgres,
-      ['-D', place.data, ...settings(port, durable)],
-      // A process group of its own: Ctrl-C in a terminal goes to the whole group of the hub, and the
-      // server must outlive the hub's draining.
-      {
-        ...spawnOptionsFor(place.account),
-        detached: true,
-        stdio: ['ignore', output.fd, output.fd],
-      },
-    );
-    await spawned(child, place);
-    await output.close();
+    const port = fixedPort ?? (await freePort());
+    const logStart = await prepareServerLog(place);
+    const child = await spawnServer(place, binaries, [
+      '-D',
+      place.data,
+      ...settings(port, durable),
+    ]);
+    const dismiss = guard(child, place);
     try {
       await ready(child, place, log);
       return { port, child };
     } catch (error) {
-      const said = await readServerLog(place, output.start);
-      // Between our look for a free port and the server's bind, another process can take the port.
-      if (/could not bind|Address already in use/.test(said) && attempt < PORT_ATTEMPTS) continue;
+      dismiss();
+      const said = await readServerLog(place, logStart);
+      // Another process can take the port between our look and the server's bind; and the backends of a
+      // server that was killed may need a moment to notice.
+      const passes = /could not bind|pre-existing shared memory block/.test(said);
+      if (passes && attempt < ATTEMPTS) {
+        await delay(attempt * 200);
+        continue;
+      }
       throw new EmbeddedPostgresError(
         'start_failed',
         `PostgreSQL did not start: ${(error as Error).message}. It said:\n${said.slice(-2000)}`,
@@ -85,13 +87,50 @@ export async function startServerProcess(
   }
 }
 
-async function spawned(child: ChildProcess, place: DataPlace): Promise<void> {
+async function spawnServer(
+  place: DataPlace,
+  binaries: Binaries,
+  args: string[],
+): Promise<ChildProcess> {
+  const output = await openServerLog(place);
   try {
+    // A process group of its own: Ctrl-C in a terminal goes to the whole group of the hub, and the
+    // server must outlive the hub's draining.
+    const child = spawn(binaries.postgres, args, {
+      ...spawnOptionsFor(place.account),
+      detached: true,
+      stdio: ['ignore', output.fd, output.fd],
+    });
     await once(child, 'spawn');
+    return child;
   } catch (error) {
     if (place.account) throw cannotSwitchUser(place.account.name, error);
     throw new EmbeddedPostgresError('start_failed', `PostgreSQL did not start: ${String(error)}`);
+  } finally {
+    await output.close();
   }
+}
+
+/**
+ * Ends the server when the hub dies without doing so itself, kill -9 included: a shell waits on a pipe
+ * that only the hub holds open. The pid file says whether the pid is still that of this server.
+ */
+function guard(server: ChildProcess, place: DataPlace): () => void {
+  const script =
+    'read -r dismissed || { read -r pid < "$2" && [ "$pid" = "$1" ] && kill -INT "$1"; }';
+  const args = ['-c', script, 'sh', String(server.pid), join(place.data, 'postmaster.pid')];
+  const shell = spawn('/bin/sh', args, {
+    ...spawnOptionsFor(place.account),
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  shell.on('error', () => undefined);
+  shell.stdin.on('error', () => undefined);
+  const dismiss = () => shell.stdin.end('dismissed\n');
+  server.once('exit', dismiss);
+  shell.unref();
+  (shell.stdin as Socket).unref();
+  return dismiss;
 }
 
 async function freePort(): Promise<number> {
