@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
-import { EmbeddedPostgresError } from './database/embedded-postgres.js';
+import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-error.js';
 import { UnsupportedServer } from './database/migrate.js';
 import { startHub, type RunningHub } from './hub.js';
 import { InvalidSettings, readSettings } from './platform/settings.js';

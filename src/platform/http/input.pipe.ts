@@ -20,6 +20,7 @@ export class InputPipe extends ValidationPipe {
   constructor() {
     super({
       transform: true,
+      stopAtFirstError: true,
       whitelist: true,
       forbidNonWhitelisted: true,
       forbidUnknownValues: false,

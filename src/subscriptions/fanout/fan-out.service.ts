@@ -1,0 +1,118 @@
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import type { PoolClient } from 'pg';
+import { v7 as uuidv7 } from 'uuid';
+import { EnginePool } from '../../database/engine-pool.js';
+import { Signals } from '../../database/signals.js';
+import { claimBatch } from '../../events/bus/claim.js';
+import { EventBus, type EventBatch, type Subscription } from '../../events/bus/event-bus.js';
+import type { EventHeader } from '../../events/log/event-log.js';
+import { EndpointIndex } from './endpoint-index.js';
+import {
+  endpointSetVersionSql,
+  insertDeliveriesSql,
+  listenersSql,
+  lockCountersSql,
+  moveCountersSql,
+} from './sql/fan-out.js';
+
+/** The consumer group of fan-out; its cursors say what has been turned into deliveries. */
+export const fanOutGroup = 'fan-out';
+
+/** Rows of one insert: bounds a statement's memory where an event goes to very many endpoints. */
+const mostRowsAtOnce = 10_000;
+
+/** Turns each event into one delivery row for every endpoint that wants it, numbered without gaps. */
+@Injectable()
+export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
+  private subscription?: Subscription;
+  private cached?: { version: string; index: EndpointIndex };
+
+  constructor(
+    private readonly bus: EventBus,
+    private readonly pool: EnginePool,
+    private readonly signals: Signals,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    this.subscription = await this.bus.subscribe(fanOutGroup, (batch) => this.handle(batch));
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.subscription?.stop();
+  }
+
+  /** One transaction per batch: the cursor, the numbers and the rows, or nothing of it. */
+  async handle(batch: EventBatch): Promise<void> {
+    const endpointIds = await this.pool.transaction(async (client) => {
+      await claimBatch(client, batch);
+      const index = await this.endpoints(client);
+      const routes = index.route(batch.events);
+      return routes.size > 0 ? this.write(client, routes) : [];
+    });
+    if (endpointIds.length > 0) this.signals.emit('deliveries', endpointIds);
+  }
+
+  private async write(client: PoolClient, routes: Map<string, EventHeader[]>): Promise<string[]> {
+    const { rows: counters } = await client.query<{ endpoint_id: string; last_sequence: string }>({
+      name: 'fan-out-lock',
+      text: lockCountersSql,
+      values: [[...routes.keys()]],
+    });
+    const rows = new DeliveryRows();
+    const sequences: number[] = [];
+    for (const { endpoint_id, last_sequence } of counters) {
+      let sequence = Number(last_sequence);
+      for (const event of routes.get(endpoint_id)!) rows.add(endpoint_id, ++sequence, event);
+      sequences.push(sequence);
+    }
+    for (const values of rows.chunks(mostRowsAtOnce)) {
+      await client.query({ name: 'fan-out-insert', text: insertDeliveriesSql, values });
+    }
+    const endpointIds = counters.map(({ endpoint_id }) => endpoint_id);
+    await client.query({
+      name: 'fan-out-count',
+      text: moveCountersSql,
+      values: [endpointIds, sequences],
+    });
+    return endpointIds;
+  }
+
+  private async endpoints(client: PoolClient): Promise<EndpointIndex> {
+    const { rows } = await client.query<{ version: string }>({
+      name: 'endpoint-set-version',
+      text: endpointSetVersionSql,
+    });
+    const { version } = rows[0]!;
+    if (this.cached?.version !== version) {
+      const listeners = await client.query(listenersSql);
+      const index = new EndpointIndex(
+        listeners.rows.map((row) => ({
+          id: row.id,
+          eventTypes: row.event_types,
+          practiceIds: row.practice_ids,
+          from: { generation: row.from_generation, xactId: row.from_xact_id, seq: '0' },
+        })),
+      );
+      this.cached = { version, index };
+    }
+    return this.cached.index;
+  }
+}
+
+/** Delivery rows as the columns that `unnest` takes. */
+class DeliveryRows {
+  private readonly columns: unknown[][] = [[], [], [], [], [], []];
+
+  add(endpointId: string, sequence: number, event: EventHeader): void {
+    // Time-ordered ids: new rows land on the last pages of the indexes and in the newest partition.
+    const row = [uuidv7(), endpointId, sequence, event.id, event.type, event.practiceId];
+    row.forEach((value, column) => this.columns[column]!.push(value));
+  }
+
+  *chunks(size: number): Generator<unknown[][]> {
+    const length = this.columns[0]!.length;
+    for (let from = 0; from < length; from += size) {
+      yield this.columns.map((column) => column.slice(from, from + size));
+    }
+  }
+}
