@@ -31,6 +31,11 @@ export async function startEmbeddedPostgres(options: {
 }): Promise<EmbeddedPostgres> {
   const { dataDir, log, durable = true } = options;
   const place = await resolveDataPlace(dataDir);
+  if (place.elsewhere) {
+    log(
+      `${dataDir} is out of reach for the user PostgreSQL runs as; the data is in ${place.folder}`,
+    );
+  }
   const password = await ensurePassword(place);
   const lock = await lockData(place, password);
   let server: SupervisedServer | undefined;

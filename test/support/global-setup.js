@@ -17,18 +17,19 @@ export default async function globalSetup() {
   // Of this run alone: two runs may share the server of TEST_DATABASE_URL.
   const run = randomBytes(4).toString('hex');
   const template = `hub_template_${run}`;
-  const server = process.env.TEST_DATABASE_URL
+  const starting = process.env.TEST_DATABASE_URL
     ? { url: process.env.TEST_DATABASE_URL, stop: () => dropDatabases(run) }
-    : await startServer();
-  globalThis.stopTestPostgres = server.stop;
+    : startServer();
+  globalThis.stopTestPostgres = async () => (await starting).stop();
   stopOnSignals();
+  const { url, stop } = await starting;
   try {
-    await createTemplate(server.url, template);
+    await createTemplate(url, template);
   } catch (error) {
-    await server.stop();
+    await stop();
     throw error;
   }
-  process.env.TEST_POSTGRES_URL = server.url;
+  process.env.TEST_POSTGRES_URL = url;
   process.env.TEST_POSTGRES_TEMPLATE = template;
 }
 
@@ -36,15 +37,22 @@ async function startServer() {
   const { startEmbeddedPostgres } = await import('../../src/database/embedded-postgres.ts');
   await removeLeftOvers();
   const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
-  const server = await startEmbeddedPostgres({ dataDir: folder, durable: false, log: () => {} });
-  return {
-    url: server.url,
-    async stop() {
-      await server.stop();
-      await rm(server.dataDir, { recursive: true, force: true });
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
+  const removeFolder = () => rm(folder, { recursive: true, force: true });
+  try {
+    const server = await startEmbeddedPostgres({ dataDir: folder, durable: false, log: () => {} });
+    return {
+      url: server.url,
+      async stop() {
+        await server.stop();
+        // As root below a private temporary folder, the data lies elsewhere.
+        await rm(server.dataDir, { recursive: true, force: true });
+        await removeFolder();
+      },
+    };
+  } catch (error) {
+    await removeFolder();
+    throw error;
+  }
 }
 
 /** A run ended by kill -9 leaves its folder; its server ends by itself. */

@@ -24,6 +24,8 @@ export interface DataPlace {
   folder: string;
   data: string;
   account: ServerAccount;
+  /** True when it is not the folder that was asked for. */
+  elsewhere: boolean;
 }
 
 const POINTER = 'location';
@@ -43,16 +45,16 @@ export async function resolveDataPlace(dataDir: string): Promise<DataPlace> {
     const folder = pointer ?? home;
     if (!isRoot()) {
       await chmod(folder, 0o700);
-      return { folder, data: join(folder, 'data'), account: null };
+      return { folder, data: join(folder, 'data'), account: null, elsewhere: folder !== home };
     }
     return await resolveForRoot(home, folder);
   } catch (error) {
+    if (error instanceof EmbeddedPostgresError) throw error;
     const { code, path } = error as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
     throw new EmbeddedPostgresError(
       'data_not_accessible',
-      `The hub may not write to ${path ?? dataDir} (${code}). If it belongs to another user (did the hub run ` +
-        `as root before?), start the hub as that one; or remove it if its data may go, or ${USE_ANOTHER_SERVER}.`,
+      `The hub cannot keep its data in ${path ?? dataDir} (${code}). If that belongs to another user (did the ` +
+        `hub run as root before?), start the hub as that one; or remove it if its data may go, or ${USE_ANOTHER_SERVER}.`,
       { cause: error },
     );
   }
@@ -81,7 +83,7 @@ async function resolveForRoot(home: string, folder: string): Promise<DataPlace> 
   const account = await accountFor(folder);
   const data = join(folder, 'data');
   await chmod(folder, 0o711);
-  if (await canReach(account, folder)) return { folder, data, account };
+  if (await canReach(account, folder)) return { folder, data, account, elsewhere: folder !== home };
   if (await exists(data)) {
     throw new EmbeddedPostgresError(
       'data_unreachable',
@@ -89,8 +91,8 @@ async function resolveForRoot(home: string, folder: string): Promise<DataPlace> 
         `is private. Allow others to pass through those folders (chmod o+x), or move the folder.`,
     );
   }
-  const elsewhere = await placeElsewhere(home, account);
-  return { folder: elsewhere, data: join(elsewhere, 'data'), account };
+  const reachable = await placeElsewhere(home, account);
+  return { folder: reachable, data: join(reachable, 'data'), account, elsewhere: true };
 }
 
 /** Who owns the data already; else who owns the folder, unless that is root. */

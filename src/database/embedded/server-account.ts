@@ -64,18 +64,18 @@ export async function runAs(
   args: string[],
   timeoutMs: number,
 ): Promise<{ ok: boolean; output: string }> {
-  return new Promise((resolve, reject) => {
-    const options = { ...spawnOptionsFor(account), timeout: timeoutMs, maxBuffer: 1024 * 1024 };
-    execFile(file, args, options, (error, stdout, stderr) => {
-      // setuid itself fails with EPERM (no capability) or EINVAL (user not mapped in this namespace).
-      const code = (error as NodeJS.ErrnoException | null)?.code;
-      if (account && (code === 'EPERM' || code === 'EINVAL')) {
-        reject(cannotSwitchUser(account.name, error));
-      } else {
-        resolve({ ok: !error, output: `${stdout}${stderr}` || (error?.message ?? '') });
-      }
-    });
-  });
+  const options = { ...spawnOptionsFor(account), timeout: timeoutMs, maxBuffer: 1024 * 1024 };
+  try {
+    const { stdout, stderr } = await execFileAsync(file, args, options);
+    return { ok: true, output: `${stdout}${stderr}` };
+  } catch (error) {
+    const failed = error as Error & { code?: unknown; stdout?: string; stderr?: string };
+    // setuid itself fails with EPERM (no capability) or EINVAL (no such user in this namespace).
+    if (account && (failed.code === 'EPERM' || failed.code === 'EINVAL')) {
+      throw cannotSwitchUser(account.name, error);
+    }
+    return { ok: false, output: `${failed.stdout ?? ''}${failed.stderr ?? ''}` || failed.message };
+  }
 }
 
 export function cannotSwitchUser(name: string, cause: unknown): EmbeddedPostgresError {
