@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import {
+  holdEmbeddedPostgres,
+  type Holder,
+  isRunning,
+  serverPid,
+} from '../../test/support/embedded-postgres-holder.js';
 import { eventually } from '../../test/support/eventually.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 import { EmbeddedPostgresError } from './embedded/embedded-postgres-error.js';
@@ -54,41 +58,10 @@ async function refusal(starting: Promise<unknown>): Promise<EmbeddedPostgresErro
   return error as EmbeddedPostgresError;
 }
 
-async function serverPid(dataDir: string): Promise<number> {
-  return Number.parseInt(await readFile(join(dataDir, 'data', 'postmaster.pid'), 'utf8'), 10);
-}
-
-/** A zombie is not: who has nobody to wait for it may stay one for a while. */
-async function isRunning(pid: number): Promise<boolean> {
-  const { stdout } = await execFileAsync('ps', ['-o', 'stat=', '-p', String(pid)]).catch(() => ({
-    stdout: '',
-  }));
-  return stdout !== '' && !stdout.startsWith('Z');
-}
-
-/** Another process that holds the data, as a hub does; in a process group of its own, as in a terminal. */
-async function holder(dataDir: string): Promise<{
-  child: ChildProcess;
-  url: string;
-  nextLine(): Promise<string | undefined>;
-  kill(): Promise<void>;
-}> {
-  const script = join('test', 'support', 'hold-embedded-postgres.ts');
-  const child = spawn(process.execPath, ['--import', 'tsx', script, dataDir], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const nextLine = async () => (await lines.next()).value as string | undefined;
-  const kill = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exit;
-  };
-  cleanUps.push(kill);
-  const { url } = JSON.parse((await nextLine())!) as { url: string };
-  return { child, url, nextLine, kill };
+async function holder(dataDir: string): Promise<Holder> {
+  const held = await holdEmbeddedPostgres(dataDir);
+  cleanUps.push(() => held.kill());
+  return held;
 }
 
 beforeAll(async () => {
