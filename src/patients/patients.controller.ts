@@ -1,0 +1,86 @@
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Answer } from '../platform/http/answer.js';
+import { Commands } from '../platform/http/commands.js';
+import { IdOf } from '../platform/http/input.pipe.js';
+import { DeletableListQuery, ListRoute, type Page } from '../platform/http/lists.js';
+import { Context, RequestContext } from '../platform/http/request-context.js';
+import { NewPatient, PatientChange, PatientPage, PatientResource } from './patient.dto.js';
+import { patientResource } from './patient.entity.js';
+import { PatientsService } from './patients.service.js';
+
+@ApiTags('patients')
+@Controller('v1/practices/:practiceId/patients')
+export class PatientsController {
+  constructor(
+    private readonly patients: PatientsService,
+    private readonly commands: Commands,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({ type: PatientResource })
+  create(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Body() body: NewPatient,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const patient = await this.patients.create(tx, context.cause, practiceId, body);
+      return Answer.created(
+        `/v1/practices/${practiceId}/patients/${patient.id}`,
+        patientResource(patient),
+      );
+    });
+  }
+
+  @Get()
+  @ListRoute('In order of creation.')
+  @ApiOkResponse({ type: PatientPage })
+  list(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Query() query: DeletableListQuery,
+  ): Promise<Page<object>> {
+    return this.patients.list(practiceId, query);
+  }
+
+  @Get(':patientId')
+  @ApiOkResponse({ type: PatientResource })
+  async get(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('patientId', new IdOf('patient')) id: string,
+  ): Promise<object> {
+    return patientResource(await this.patients.get(practiceId, id));
+  }
+
+  @Patch(':patientId')
+  @ApiOkResponse({ type: PatientResource })
+  change(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('patientId', new IdOf('patient')) id: string,
+    @Body() body: PatientChange,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const patient = await this.patients.get(practiceId, id, tx);
+      context.requireMatch(patient);
+      return Answer.ok(
+        patientResource(await this.patients.change(tx, context.cause, patient, body)),
+      );
+    });
+  }
+
+  @Delete(':patientId')
+  @ApiNoContentResponse({ description: 'What is left is a tombstone with ids only.' })
+  delete(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('patientId', new IdOf('patient')) id: string,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const patient = await this.patients.get(practiceId, id, tx);
+      context.requireMatch(patient);
+      await this.patients.delete(tx, context.cause, patient);
+      return Answer.noContent();
+    });
+  }
+}

@@ -1,0 +1,192 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { v7 as uuidv7 } from 'uuid';
+import type { Tx } from '../database/transactions.js';
+import { Outbox, type Cause } from '../events/outbox/outbox.js';
+import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
+import {
+  afterId,
+  externalIdOf,
+  limitOf,
+  pageOf,
+  type DeletableListQuery,
+  type Page,
+} from '../platform/http/lists.js';
+import { conflict, invalidField, notFound } from '../platform/http/problem.js';
+import type { Practice } from '../practices/practice.entity.js';
+import { PracticesService } from '../practices/practices.service.js';
+import { AccountsService } from './accounts.service.js';
+import type { NewPatient, PatientChange } from './patient.dto.js';
+import { Patient, patientResource } from './patient.entity.js';
+import { patientChanged, patientCreated, patientDeleted } from './patient.events.js';
+import {
+  accountFault,
+  changesBetween,
+  changesNothing,
+  speciesFault,
+  type Fault,
+} from './patient.rules.js';
+import { patientTiesSql } from './sql/patient-ties.js';
+
+@Injectable()
+export class PatientsService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly practices: PracticesService,
+    private readonly accounts: AccountsService,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /** @throws Problem 404 for an unknown practice, 422 for what the rules refuse. */
+  async create(tx: Tx, cause: Cause, practiceId: string, input: NewPatient): Promise<Patient> {
+    const practice = await this.practices.get(practiceId, tx);
+    refuse(speciesFault(input) ?? accountFault(input));
+    const { externalIds = [], accountId: _account, owner: _owner, ...record } = input;
+    const now = new Date();
+    const patient = tx.create(Patient, {
+      familyName: null,
+      birthDate: null,
+      email: null,
+      phone: null,
+      species: null,
+      breed: null,
+      ...record,
+      id: uuidv7(),
+      practiceId,
+      accountId: await this.accountFor(tx, cause, practice, input),
+      status: 'active',
+      externalIds,
+      version: 1,
+      createdAt: now,
+      updatedAt: now,
+      deletedAt: null,
+    });
+    await tx.insert(Patient, patient);
+    if (externalIds.length > 0) {
+      await replaceExternalIds(tx, practiceId, 'patient', patient.id, externalIds);
+    }
+    await this.outbox.append(tx, cause, [patientCreated(patient)]);
+    return patient;
+  }
+
+  /** @throws Problem 404, also where the patient was deleted */
+  async get(practiceId: string, id: string, tx: Tx = this.dataSource.manager): Promise<Patient> {
+    const patient = await tx.findOneBy(Patient, { practiceId, id, deletedAt: IsNull() });
+    if (!patient) throw notFound('patient');
+    return patient;
+  }
+
+  /** In order of creation. @throws Problem 404 for an unknown practice. */
+  async list(practiceId: string, query: DeletableListQuery): Promise<Page<object>> {
+    const manager = this.dataSource.manager;
+    const limit = limitOf(query);
+    const after = afterId(query);
+    const external = externalIdOf(query);
+    await this.practices.get(practiceId);
+    const found = external && (await findByExternalId(manager, practiceId, 'patient', external));
+    if (external && !found) return { data: [], nextCursor: null };
+    const rows = await manager.find(Patient, {
+      where: [
+        {
+          practiceId,
+          ...(!query.includeDeleted && { deletedAt: IsNull() }),
+          ...(after && { id: MoreThan(after) }),
+          ...(found && { id: found }),
+          ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+        },
+      ],
+      order: { id: 'asc' },
+      take: limit + 1,
+    });
+    return pageOf(rows, limit, patientResource);
+  }
+
+  /** A change that changes nothing makes no version and no event. @throws Problem 409, 422 */
+  async change(tx: Tx, cause: Cause, before: Patient, change: PatientChange): Promise<Patient> {
+    const { practiceId, id } = before;
+    const after = tx.create(Patient, {
+      ...before,
+      ...change,
+      ...(change.accountId && {
+        accountId: await this.accountId(tx, practiceId, change.accountId),
+      }),
+      version: before.version + 1,
+      updatedAt: new Date(),
+    });
+    refuse(speciesFault(after));
+    const changes = changesBetween(before, after);
+    if (changesNothing(changes)) return before;
+    if (changes.record.includes('externalIds')) {
+      await replaceExternalIds(tx, practiceId, 'patient', id, after.externalIds);
+    }
+    await tx.update(Patient, { id }, after);
+    await this.outbox.append(tx, cause, patientChanged(before, after, changes));
+    return after;
+  }
+
+  /**
+   * Leaves a tombstone without any personal field. For records made in error: what has a history stays.
+   * @throws Problem 409 with ledger entries or future appointments.
+   */
+  async delete(tx: Tx, cause: Cause, patient: Patient): Promise<void> {
+    const { practiceId, id, accountId } = patient;
+    const [ties] = await tx.query(patientTiesSql, [practiceId, id, accountId]);
+    if (ties.entries) {
+      throw conflict(
+        'patient_has_entries',
+        'The patient has ledger entries. Set status to inactive instead.',
+      );
+    }
+    if (ties.appointments) {
+      throw conflict(
+        'patient_has_future_appointments',
+        'The patient has appointments ahead. Cancel them first, or set status to inactive.',
+      );
+    }
+    await this.accounts.releaseGuarantor(tx, cause, practiceId, id);
+    await replaceExternalIds(tx, practiceId, 'patient', id, []);
+    const now = new Date();
+    const version = patient.version + 1;
+    await tx.update(
+      Patient,
+      { id },
+      {
+        givenName: '',
+        familyName: null,
+        birthDate: null,
+        email: null,
+        phone: null,
+        species: null,
+        breed: null,
+        externalIds: [],
+        version,
+        updatedAt: now,
+        deletedAt: now,
+      },
+    );
+    await this.outbox.append(tx, cause, [patientDeleted(patient, version)]);
+  }
+
+  /** The account given, or one opened for the owner, or in the patient's own name. */
+  private async accountFor(
+    tx: Tx,
+    cause: Cause,
+    practice: Practice,
+    { accountId, owner, givenName, familyName, email, phone }: NewPatient,
+  ): Promise<string> {
+    if (accountId) return this.accountId(tx, practice.id, accountId);
+    const holder = owner ?? { givenName, familyName, email, phone };
+    return (await this.accounts.open(tx, cause, practice, { holder })).id;
+  }
+
+  /** The id as the database spells it. @throws Problem 422 for an account of another practice. */
+  private async accountId(tx: Tx, practiceId: string, id: string): Promise<string> {
+    const account = await this.accounts.find(practiceId, id, tx);
+    if (account) return account.id;
+    throw invalidField('/accountId', 'unknown_account', 'The practice has no such account.');
+  }
+}
+
+function refuse(fault: Fault | undefined): void {
+  if (fault) throw invalidField(fault.pointer, fault.code, fault.detail);
+}
