@@ -2,6 +2,8 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
+import { PatientsModule } from './patients/patients.module.js';
+import { PaymentsModule } from './payments/payments.module.js';
 import { PlatformModule, type Foundation } from './platform/platform.module.js';
 import { PracticesModule } from './practices/practices.module.js';
 
@@ -16,6 +18,8 @@ export class AppModule {
         EventsModule,
         HealthModule,
         PracticesModule,
+        PatientsModule,
+        PaymentsModule,
       ],
     };
   }

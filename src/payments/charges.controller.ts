@@ -1,0 +1,53 @@
+import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Answer } from '../platform/http/answer.js';
+import { Commands } from '../platform/http/commands.js';
+import { IdOf } from '../platform/http/input.pipe.js';
+import { ListRoute, ResourceListQuery, type Page } from '../platform/http/lists.js';
+import { Context, RequestContext } from '../platform/http/request-context.js';
+import type { LedgerEntry } from './ledger-entry.entity.js';
+import { EntryPage, EntryResource, NewCharge } from './ledger.dto.js';
+import { EntriesService } from './entries.service.js';
+import { LedgerService } from './ledger.service.js';
+
+@ApiTags('charges')
+@Controller('v1/practices/:practiceId/charges')
+export class ChargesController {
+  constructor(
+    private readonly ledger: LedgerService,
+    private readonly entries: EntriesService,
+    private readonly commands: Commands,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({ type: EntryResource })
+  post(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Body() body: NewCharge,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const entry = await this.ledger.post(tx, context.cause, practiceId, 'charge', body);
+      return Answer.created(`/v1/practices/${practiceId}/charges/${entry.id}`, entry);
+    });
+  }
+
+  @Get()
+  @ListRoute('In order of creation.')
+  @ApiOkResponse({ type: EntryPage })
+  list(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Query() query: ResourceListQuery,
+  ): Promise<Page<LedgerEntry>> {
+    return this.entries.list(practiceId, 'charge', query);
+  }
+
+  @Get(':chargeId')
+  @ApiOkResponse({ type: EntryResource })
+  get(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('chargeId', new IdOf('charge')) id: string,
+  ): Promise<LedgerEntry> {
+    return this.entries.get(practiceId, 'charge', id);
+  }
+}

@@ -1,0 +1,35 @@
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { IdOf } from '../platform/http/input.pipe.js';
+import { ListQuery, ListRoute, type Page } from '../platform/http/lists.js';
+import type { LedgerEntry } from './ledger-entry.entity.js';
+import { EntryPage, EntryResource } from './ledger.dto.js';
+import { EntriesService } from './entries.service.js';
+
+/** The ledger of one account: entries of every kind. */
+@ApiTags('accounts')
+@Controller('v1/practices/:practiceId/accounts/:accountId/entries')
+export class EntriesController {
+  constructor(private readonly entries: EntriesService) {}
+
+  @Get()
+  @ListRoute('In the order in which entries were made.')
+  @ApiOkResponse({ type: EntryPage })
+  list(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('accountId', new IdOf('account')) accountId: string,
+    @Query() query: ListQuery,
+  ): Promise<Page<LedgerEntry>> {
+    return this.entries.listOfAccount(practiceId, accountId, query);
+  }
+
+  @Get(':entryId')
+  @ApiOkResponse({ type: EntryResource })
+  get(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('accountId', new IdOf('account')) accountId: string,
+    @Param('entryId', new IdOf('entry')) id: string,
+  ): Promise<LedgerEntry> {
+    return this.entries.getOfAccount(practiceId, accountId, id);
+  }
+}

@@ -1,0 +1,189 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { Tx } from '../database/transactions.js';
+import { Outbox, type Cause } from '../events/outbox/outbox.js';
+import { replaceExternalIds } from '../platform/external-ids.js';
+import { conflict, invalidField, notFound } from '../platform/http/problem.js';
+import { PracticesService } from '../practices/practices.service.js';
+import type { NewAdjustment, NewCharge, NewPayment } from './ledger.dto.js';
+import { LedgerEntry } from './ledger-entry.entity.js';
+import { entryPosted } from './ledger.events.js';
+import {
+  effectOf,
+  familyOf,
+  refundOf,
+  reversalRefusal,
+  type EntryKind,
+  type Refusal,
+} from './ledger.rules.js';
+import { ledgerTargetSql } from './sql/ledger-target.js';
+import { postEntrySql } from './sql/post-entry.js';
+
+const refusals: Record<Refusal, string> = {
+  payment_reversed: 'The payment was reversed; nothing of it is left.',
+  payment_refunded: 'A part of the payment was refunded already. Refund what is left instead.',
+  refund_exceeds_payment: 'More than is left of the payment; refundable says how much that is.',
+};
+
+type Input = NewCharge &
+  Partial<Pick<NewPayment, 'method' | 'payer' | 'claimId' | 'remittanceId'>> &
+  Partial<Pick<NewAdjustment, 'reason'>>;
+
+/** An entry before the database has given it its place. */
+type Draft = Omit<LedgerEntry, 'ordinal' | 'postedOn' | 'postedAt' | 'balanceAfter' | 'version'> & {
+  postedOn: string | null;
+};
+
+@Injectable()
+export class LedgerService {
+  constructor(
+    private readonly practices: PracticesService,
+    private readonly outbox: Outbox,
+  ) {}
+
+  /**
+   * Posts a charge, a payment or an adjustment.
+   * @throws Problem 404 for an unknown practice, 422 for an unknown patient or account or another currency.
+   */
+  async post(
+    tx: Tx,
+    cause: Cause,
+    practiceId: string,
+    kind: EntryKind,
+    input: Input,
+  ): Promise<LedgerEntry> {
+    const target = await this.target(tx, practiceId, input);
+    if (input.currency !== target.currency) {
+      throw invalidField(
+        '/currency',
+        'other_currency',
+        `The account is kept in ${target.currency}.`,
+      );
+    }
+    return this.append(tx, cause, target.timeZone, {
+      id: uuidv7(),
+      practiceId,
+      accountId: target.accountId,
+      patientId: target.patientId,
+      kind,
+      amount: input.amount,
+      currency: target.currency,
+      postedOn: input.postedOn ?? null,
+      method: input.method ?? null,
+      payer: input.payer ?? null,
+      claimId: input.claimId ?? null,
+      remittanceId: input.remittanceId ?? null,
+      reason: input.reason ?? null,
+      description: input.description ?? null,
+      reversesEntryId: null,
+      externalIds: input.externalIds ?? [],
+    });
+  }
+
+  /** Pays back `amount`, or all that is left. @throws Problem 409 */
+  async refund(
+    tx: Tx,
+    cause: Cause,
+    payment: LedgerEntry,
+    input: { amount?: number; reason?: string },
+  ): Promise<LedgerEntry> {
+    const refund = refundOf(payment.amount, await this.undone(tx, payment), input.amount);
+    if ('refusal' in refund) {
+      const { refusal, refundable } = refund;
+      throw conflict(refusal, refusals[refusal], { refundable });
+    }
+    return this.undo(tx, cause, payment, 'refund', refund.amount, input.reason);
+  }
+
+  /** Undoes a payment as a whole. @throws Problem 409 */
+  async reverse(
+    tx: Tx,
+    cause: Cause,
+    payment: LedgerEntry,
+    input: { reason?: string },
+  ): Promise<LedgerEntry> {
+    const refusal = reversalRefusal(await this.undone(tx, payment));
+    if (refusal) throw conflict(refusal, refusals[refusal]);
+    return this.undo(tx, cause, payment, 'reversal', payment.amount, input.reason);
+  }
+
+  private undone(tx: Tx, { practiceId, id }: LedgerEntry): Promise<LedgerEntry[]> {
+    return tx.findBy(LedgerEntry, { practiceId, reversesEntryId: id });
+  }
+
+  private async undo(
+    tx: Tx,
+    cause: Cause,
+    payment: LedgerEntry,
+    kind: 'refund' | 'reversal',
+    amount: number,
+    reason: string | undefined,
+  ): Promise<LedgerEntry> {
+    const { timeZone } = await this.practices.get(payment.practiceId, tx);
+    return this.append(tx, cause, timeZone, {
+      ...payment,
+      id: uuidv7(),
+      kind,
+      amount,
+      postedOn: null,
+      reason: reason ?? null,
+      description: null,
+      reversesEntryId: payment.id,
+      externalIds: [],
+    });
+  }
+
+  private async append(tx: Tx, cause: Cause, timeZone: string, draft: Draft): Promise<LedgerEntry> {
+    const [row] = await tx.query(postEntrySql, [
+      draft.id,
+      draft.practiceId,
+      draft.accountId,
+      draft.patientId,
+      draft.kind,
+      effectOf(draft.kind, draft.amount),
+      draft.currency,
+      draft.postedOn,
+      timeZone,
+      draft.method,
+      draft.payer && JSON.stringify(draft.payer),
+      draft.claimId,
+      draft.remittanceId,
+      draft.reason,
+      draft.description,
+      draft.reversesEntryId,
+      JSON.stringify(draft.externalIds),
+    ]);
+    const { postedOn, postedAt, accountVersion } = row;
+    const entry = tx.create(LedgerEntry, {
+      ...draft,
+      postedOn,
+      postedAt,
+      balanceAfter: Number(row.balanceAfter),
+    });
+    if (draft.externalIds.length > 0) {
+      const { practiceId, id, externalIds } = draft;
+      await replaceExternalIds(tx, practiceId, familyOf(draft.kind), id, externalIds);
+    }
+    await this.outbox.append(tx, cause, entryPosted(entry, accountVersion));
+    return entry;
+  }
+
+  private async target(
+    tx: Tx,
+    practiceId: string,
+    { patientId, accountId }: Input,
+  ): Promise<{ timeZone: string; patientId: string | null; accountId: string; currency: string }> {
+    const [target] = await tx.query(ledgerTargetSql, [practiceId, patientId, accountId]);
+    if (!target) throw notFound('practice');
+    if ((patientId === undefined) === (accountId === undefined)) {
+      throw invalidField('/accountId', 'one_target', 'Give either patientId or accountId.');
+    }
+    if (patientId && !target.patientId) {
+      throw invalidField('/patientId', 'unknown_patient', 'The practice has no such patient.');
+    }
+    if (!target.accountId) {
+      throw invalidField('/accountId', 'unknown_account', 'The practice has no such account.');
+    }
+    return target;
+  }
+}

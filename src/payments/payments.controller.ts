@@ -1,0 +1,89 @@
+import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Answer } from '../platform/http/answer.js';
+import { Commands } from '../platform/http/commands.js';
+import { IdOf } from '../platform/http/input.pipe.js';
+import { ListRoute, ResourceListQuery, type Page } from '../platform/http/lists.js';
+import { Context, RequestContext } from '../platform/http/request-context.js';
+import type { LedgerEntry } from './ledger-entry.entity.js';
+import { EntryPage, EntryResource, NewPayment, Refund, Reversal } from './ledger.dto.js';
+import { EntriesService } from './entries.service.js';
+import { LedgerService } from './ledger.service.js';
+
+@ApiTags('payments')
+@Controller('v1/practices/:practiceId/payments')
+export class PaymentsController {
+  constructor(
+    private readonly ledger: LedgerService,
+    private readonly entries: EntriesService,
+    private readonly commands: Commands,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({ type: EntryResource })
+  post(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Body() body: NewPayment,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const entry = await this.ledger.post(tx, context.cause, practiceId, 'payment', body);
+      return Answer.created(`/v1/practices/${practiceId}/payments/${entry.id}`, entry);
+    });
+  }
+
+  @Get()
+  @ListRoute('In order of creation.')
+  @ApiOkResponse({ type: EntryPage })
+  list(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Query() query: ResourceListQuery,
+  ): Promise<Page<LedgerEntry>> {
+    return this.entries.list(practiceId, 'payment', query);
+  }
+
+  @Get(':paymentId')
+  @ApiOkResponse({ type: EntryResource })
+  get(
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('paymentId', new IdOf('payment')) id: string,
+  ): Promise<LedgerEntry> {
+    return this.entries.get(practiceId, 'payment', id);
+  }
+
+  @Post(':paymentId/refund')
+  @ApiCreatedResponse({ type: EntryResource, description: 'The entry that pays back.' })
+  refund(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('paymentId', new IdOf('payment')) id: string,
+    @Body() body: Refund,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const payment = await this.entries.get(practiceId, 'payment', id, tx);
+      context.matchIfGiven(payment);
+      return undoing(await this.ledger.refund(tx, context.cause, payment, body));
+    });
+  }
+
+  @Post(':paymentId/reverse')
+  @ApiCreatedResponse({ type: EntryResource, description: 'The entry that undoes the payment.' })
+  reverse(
+    @Context() context: RequestContext,
+    @Param('practiceId', new IdOf('practice')) practiceId: string,
+    @Param('paymentId', new IdOf('payment')) id: string,
+    @Body() body: Reversal,
+  ): Promise<Answer> {
+    return this.commands.run(context, [practiceId], async (tx) => {
+      const payment = await this.entries.get(practiceId, 'payment', id, tx);
+      context.matchIfGiven(payment);
+      return undoing(await this.ledger.reverse(tx, context.cause, payment, body));
+    });
+  }
+}
+
+/** Refunds and reversals are found on their account. */
+function undoing(entry: LedgerEntry): Answer {
+  const { practiceId, accountId, id } = entry;
+  return Answer.created(`/v1/practices/${practiceId}/accounts/${accountId}/entries/${id}`, entry);
+}
