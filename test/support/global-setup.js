@@ -31,6 +31,9 @@ export default async function globalSetup() {
   }
   process.env.TEST_POSTGRES_URL = url;
   process.env.TEST_POSTGRES_TEMPLATE = template;
+  // Kafka only gets ready to be started: by the first spec file that asks for it (test/support/kafka.ts).
+  const { prepareKafka } = await import('./kafka-run.ts');
+  globalThis.stopTestKafka = await prepareKafka();
 }
 
 async function startServer() {
