@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
+import { AppointmentsModule } from './appointments/appointments.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { PatientsModule } from './patients/patients.module.js';
@@ -19,6 +20,7 @@ export class AppModule {
         HealthModule,
         PracticesModule,
         PatientsModule,
+        AppointmentsModule,
         PaymentsModule,
       ],
     };

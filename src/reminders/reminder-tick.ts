@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Appointment } from '../appointments/appointment.entity.js';
+import { sayReminder } from '../appointments/appointment.events.js';
+import { localTimeOf } from '../appointments/local-time.rules.js';
+import { EnginePool } from '../database/engine-pool.js';
+import { Transactions, type Tx } from '../database/transactions.js';
+import { EventTooLarge, Outbox } from '../events/outbox/outbox.js';
+import { SchemaViolation } from '../events/outbox/validate.js';
+import { Logger } from '../platform/logger.js';
+import { Wakeable } from '../platform/wakeable.js';
+import { fateOf, type Fate } from './reminder.rules.js';
+import { claimDueSql, findDueSql, nextDueSql, settleSql } from './sql/due-reminders.js';
+
+/** Small, so that a practice's lock is held for milliseconds only. */
+export const batchSize = 250;
+/** Bounds a tick, and with it how old its idea of the time can get. */
+const mostBatches = 20;
+const shortestPauseMs = 5;
+
+export type Tally = Record<Fate, number>;
+
+type Claimed = Appointment & {
+  reminderId: string;
+  reminderSequence: number;
+  ruleId: string;
+  leadMinutes: number | null;
+  leadDays: number | null;
+  dueAt: Date;
+  fireUntil: Date;
+  accountId: string | null;
+  patientStatus: string | null;
+  patientDeleted: boolean;
+};
+
+interface Due {
+  id: string;
+  practice_id: string;
+}
+
+/** Fires the reminders that are due. Any number of hubs may do so at once. */
+@Injectable()
+export class ReminderTick {
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly transactions: Transactions,
+    private readonly outbox: Outbox,
+    private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Settles what is due at `now`, by default one reading of the database's clock for the whole tick, batch by batch.
+   * After a batch it rests as long as the batch took: a burst gets half of what the database can do, and facts that
+   * happen meanwhile the other half. Ends early once `rest` is stopped.
+   */
+  async run(now?: Date, rest = new Wakeable()): Promise<Tally> {
+    const moment = now ?? (await this.databaseTime());
+    const tally: Tally = { fired: 0, missed: 0, superseded: 0, skipped: 0 };
+    for (let batches = 0; batches < mostBatches && !rest.stopped; batches++) {
+      const began = performance.now();
+      const { rows } = await this.pool.query<Due>({
+        name: 'reminders-due',
+        text: findDueSql,
+        values: [moment, batchSize],
+      });
+      if (rows.length === 0) break;
+      const fates = await this.settleBatch(rows, moment);
+      for (const fate of fates) tally[fate] += 1;
+      if (rows.length < batchSize) break;
+      await rest.pause(Math.max(shortestPauseMs, performance.now() - began));
+    }
+    return tally;
+  }
+
+  /** Milliseconds until the next reminder is due, at most zero where one is; undefined where none waits. */
+  async nextInMs(): Promise<number | undefined> {
+    const { rows } = await this.pool.query<{ in_ms: number }>({
+      name: 'reminders-next',
+      text: nextDueSql,
+    });
+    return rows[0]?.in_ms;
+  }
+
+  private async databaseTime(): Promise<Date> {
+    const { rows } = await this.pool.query<{ now: Date }>(`select clock_timestamp() as now`);
+    return rows[0]!.now;
+  }
+
+  /**
+   * A row that cannot be said (somebody's SQL made the appointment unreadable) must not hold up the others: then each
+   * is tried alone, and it is skipped, visibly.
+   */
+  private async settleBatch(due: Due[], now: Date): Promise<Fate[]> {
+    const practiceIds = [...new Set(due.map(({ practice_id }) => practice_id))];
+    const ids = due.map(({ id }) => id);
+    try {
+      return await this.transactions.run(practiceIds, (tx) => this.settle(tx, ids, now));
+    } catch (error) {
+      if (!(error instanceof SchemaViolation || error instanceof EventTooLarge)) throw error;
+      if (due.length > 1) {
+        const fates: Fate[] = [];
+        for (const each of due) fates.push(...(await this.settleBatch([each], now)));
+        return fates;
+      }
+      this.logger.error({ reminderId: ids[0], err: error }, 'a reminder cannot be said, skipped');
+      await this.pool.query(settleSql, [now, ids, ['skipped'], [null]]);
+      return ['skipped'];
+    }
+  }
+
+  private async settle(tx: Tx, ids: string[], now: Date): Promise<Fate[]> {
+    const claimed: Claimed[] = await tx.query(claimDueSql, [ids, now]);
+    if (claimed.length === 0) return [];
+    const fates = claimed.map((row) => fateOf(findingOf(row), now));
+    const speaking = claimed.filter((_, i) => fates[i] === 'fired' || fates[i] === 'missed');
+    const eventIds = await this.outbox.append(
+      tx,
+      { actor: 'system/reminders', correlationId: randomUUID() },
+      speaking.map((row) => eventOf(row, now)),
+    );
+    const eventOfReminder = new Map(
+      speaking.map(({ reminderId }, i) => [reminderId, eventIds[i]!]),
+    );
+    await tx.query(settleSql, [
+      now,
+      claimed.map(({ reminderId }) => reminderId),
+      fates,
+      claimed.map(({ reminderId }) => eventOfReminder.get(reminderId) ?? null),
+    ]);
+    return fates;
+  }
+}
+
+function findingOf(row: Claimed) {
+  return {
+    sequence: row.reminderSequence,
+    fireUntil: row.fireUntil,
+    appointment: row,
+    patient:
+      row.patientStatus === null
+        ? null
+        : { status: row.patientStatus, deleted: row.patientDeleted },
+  };
+}
+
+function eventOf(row: Claimed, now: Date) {
+  const type = now < row.fireUntil ? 'appointment.reminder_due' : 'appointment.reminder_missed';
+  const localTime = localTimeOf(row.dueAt, row.timeZone);
+  return sayReminder(type, { ...row, localTime }, now)(row, row.accountId!, now);
+}

@@ -1,0 +1,40 @@
+/*
+ * The tick's statements. A batch is found outside the transaction, then the practices are locked, then the batch is
+ * claimed: claiming first would fire after a cancellation that is not committed yet, and deadlock with a move, which
+ * holds the practice and wants the rows.
+ */
+
+/** What is due: index only, oldest first. $1 now, $2 how many. */
+export const findDueSql = `
+  select id, practice_id from appointment_reminders
+  where status = 'pending' and due_at <= $1
+  order by due_at, id limit $2`;
+
+/**
+ * Claims what was found and is still due, with the appointment and the patient as they are now: the snapshot is
+ * younger than the practices' locks. Rows that another hub holds are its business. $1 ids, $2 now.
+ */
+export const claimDueSql = `
+  select r.id as "reminderId", r.sequence as "reminderSequence", r.rule_id as "ruleId",
+         r.lead_minutes as "leadMinutes", r.lead_days as "leadDays", r.due_at as "dueAt", r.fire_until as "fireUntil",
+         p.account_id as "accountId", p.status as "patientStatus", p.deleted_at is not null as "patientDeleted",
+         a.id, a.practice_id as "practiceId", a.patient_id as "patientId", a.start_at as "start", a.end_at as "end",
+         a.time_zone as "timeZone", a.local_start as "localStart", a.type, a.providers, a.operatory, a.note,
+         a.external_ids as "externalIds", a.status, a.confirmation, a.sequence, a.seated_at as "seatedAt", a.version
+  from appointment_reminders as r
+  join appointments as a on a.id = r.appointment_id
+  left join patients as p on p.id = a.patient_id
+  where r.id = any($1::bigint[]) and r.status = 'pending' and r.due_at <= $2
+  order by r.due_at, r.id
+  for update of r skip locked`;
+
+/** One statement for the batch. $1 now, $2 ids, $3 what became of them, $4 the events that say so. */
+export const settleSql = `
+  update appointment_reminders as r set status = s.status, settled_at = $1, event_id = s.event_id
+  from unnest($2::bigint[], $3::text[], $4::uuid[]) as s (id, status, event_id)
+  where r.id = s.id`;
+
+/** How long until the next one is due, by the database's clock; below zero where it is late. */
+export const nextDueSql = `
+  select extract(epoch from due_at - clock_timestamp())::float8 * 1000 as in_ms
+  from appointment_reminders where status = 'pending' order by due_at, id limit 1`;
