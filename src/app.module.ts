@@ -3,10 +3,12 @@ import { ScheduleModule } from '@nestjs/schedule';
 import { AppointmentsModule } from './appointments/appointments.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
+import { HousekeepingModule } from './housekeeping/housekeeping.module.js';
 import { PatientsModule } from './patients/patients.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
 import { PlatformModule, type Foundation } from './platform/platform.module.js';
 import { PracticesModule } from './practices/practices.module.js';
+import { SubscriptionsModule } from './subscriptions/subscriptions.module.js';
 
 @Module({})
 export class AppModule {
@@ -18,10 +20,12 @@ export class AppModule {
         ScheduleModule.forRoot(),
         EventsModule,
         HealthModule,
+        HousekeepingModule,
         PracticesModule,
         PatientsModule,
         AppointmentsModule,
         PaymentsModule,
+        SubscriptionsModule,
       ],
     };
   }

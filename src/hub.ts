@@ -7,6 +7,7 @@ import { EnginePool } from './database/engine-pool.js';
 import { isTransient } from './database/errors.js';
 import { migrate } from './database/migrate.js';
 import { Signals } from './database/signals.js';
+import { preparePartitions } from './housekeeping/housekeeping.service.js';
 import { loadOperatorKeys } from './platform/access/operator-key.js';
 import { serveDocs } from './platform/http/open-api.js';
 import { httpAdapter, prepareServer } from './platform/http/server.js';
@@ -56,6 +57,7 @@ export async function startHub(
 
     const pool = new EnginePool(databaseUrl, settings.databaseConnections);
     undo.push(() => pool.end());
+    await preparePartitions(pool, settings);
     const signals = new Signals(databaseUrl);
     undo.push(() => signals.stop());
     await signals.start();

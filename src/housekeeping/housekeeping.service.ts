@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import type { PoolClient } from 'pg';
+import { EnginePool } from '../database/engine-pool.js';
+import { Leases } from '../database/leases.js';
+import { EventBus } from '../events/bus/event-bus.js';
+import { Logger } from '../platform/logger.js';
+import { Settings } from '../platform/settings.js';
+import {
+  boundsOf,
+  createAhead,
+  partitionDays,
+  partitionedTables,
+  partitionsOf,
+} from './partitions.js';
+import type { Partition } from './partitions.js';
+import {
+  deliveriesOpenSql,
+  eventsNeededSql,
+  forgetKeysSql,
+  giveUpStrandedSql,
+} from './sql/retention.js';
+
+const everyMs = 600_000;
+const dayMs = 86_400_000;
+
+/** Makes partitions before they are needed and drops those whose time is over. One hub at a time. */
+@Injectable()
+export class HousekeepingService implements OnModuleDestroy {
+  private readonly holder = randomUUID();
+  private working?: Promise<void>;
+
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly leases: Leases,
+    private readonly bus: EventBus,
+    private readonly settings: Settings,
+    private readonly logger: Logger,
+  ) {}
+
+  async onModuleDestroy(): Promise<void> {
+    await this.working;
+  }
+
+  @Interval(everyMs)
+  async tick(): Promise<void> {
+    this.working ??= this.work().finally(() => (this.working = undefined));
+    await this.working;
+  }
+
+  private async work(): Promise<void> {
+    try {
+      const lease = await this.leases.take('housekeeping', this.holder);
+      if (!lease) return;
+      await preparePartitions(this.pool, this.settings);
+      await this.dropExpired();
+      while (((await this.pool.query(forgetKeysSql)).rowCount ?? 0) > 0);
+      await this.leases.release(lease);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'housekeeping failed; the next round tries again');
+    }
+  }
+
+  /** Drops partitions past retention that nobody needs any more; each in a short transaction of its own. */
+  async dropExpired(now?: Date): Promise<void> {
+    const today = now ?? (await databaseTime(this.pool));
+    const cutoff = new Date(today.getTime() - this.settings.eventRetentionDays * dayMs);
+    for (const table of partitionedTables) {
+      const expired = await this.pool.transaction(async (client) =>
+        (await partitionsOf(client, table)).filter(({ to }) => to <= cutoff),
+      );
+      // Oldest first: a later one must not go while an earlier one has to stay, or history has a hole.
+      for (const partition of expired) {
+        const dropped = await this.pool.transaction((client) => this.drop(client, partition));
+        if (!dropped) break;
+        this.logger.info({ partition: partition.name }, 'dropped a partition past its retention');
+      }
+    }
+  }
+
+  private async drop(client: PoolClient, { table, name, from, to }: Partition): Promise<boolean> {
+    // Dropping waits for every reader of the table; rather try again later than make writers queue behind it.
+    await client.query(`set local lock_timeout = '3s'`);
+    const bounds = await boundsOf(client, from, to);
+    if (table === 'events') {
+      await client.query(giveUpStrandedSql, [bounds.to]);
+      if (await this.isNeeded(client, eventsNeededSql, bounds.to)) return false;
+      if (!(await this.consumed(client, name))) return false;
+      await client.query(
+        `update log_retention set (generation, xact_id, seq) = (last.generation, last.xact_id, last.seq)
+         from (select generation, xact_id, seq from ${name} order by generation desc, xact_id desc, seq desc limit 1) as last
+         where (log_retention.generation, log_retention.xact_id, log_retention.seq)
+             < (last.generation, last.xact_id, last.seq)`,
+      );
+    } else if (await this.isNeeded(client, deliveriesOpenSql, bounds.to)) {
+      return false;
+    }
+    await client.query(`drop table ${name}`);
+    return true;
+  }
+
+  private async isNeeded(client: PoolClient, sql: string, bound: string): Promise<boolean> {
+    const { rows } = await client.query<{ needed: boolean }>(sql, [bound]);
+    return rows[0]!.needed;
+  }
+
+  /** Whether every consumer of the bus in use has passed all events of a partition. */
+  private async consumed(client: PoolClient, name: string): Promise<boolean> {
+    const { rows } = await client.query<{ behind: boolean }>(
+      `select exists (
+         select from consumer_cursors as c, ${name} as e
+         where c.bus = $1 and (e.generation, e.xact_id, e.seq) > (c.generation, c.xact_id, c.seq)
+       ) as behind`,
+      [this.bus.kind],
+    );
+    return !rows[0]!.behind;
+  }
+}
+
+/** Makes sure that today's and the coming days' partitions exist. Hubs that start together take turns. */
+export async function preparePartitions(pool: EnginePool, settings: Settings): Promise<void> {
+  const now = await databaseTime(pool);
+  const today = new Date(Math.floor(now.getTime() / dayMs) * dayMs);
+  await pool.transaction(async (client) => {
+    await client.query(`select pg_advisory_xact_lock(hashtextextended('partitions', 2))`);
+    for (const table of partitionedTables) {
+      await createAhead(client, table, today, partitionDays(settings.eventRetentionDays));
+    }
+  });
+}
+
+async function databaseTime(pool: EnginePool): Promise<Date> {
+  const { rows } = await pool.query<{ now: Date }>('select clock_timestamp() as now');
+  return rows[0]!.now;
+}

@@ -1,0 +1,65 @@
+import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Signals } from '../../database/signals.js';
+import { Answer } from '../../platform/http/answer.js';
+import { Commands } from '../../platform/http/commands.js';
+import { IdOf } from '../../platform/http/input.pipe.js';
+import { ListRoute, type Page } from '../../platform/http/lists.js';
+import { Context, RequestContext } from '../../platform/http/request-context.js';
+import { DeliveriesService } from './deliveries.service.js';
+import {
+  DeliveryDetail,
+  DeliveryListQuery,
+  DeliveryPage,
+  type DeliveryResource,
+} from './delivery.dto.js';
+import { shardOf } from './shard-owner.js';
+
+@ApiTags('deliveries')
+@Controller('v1')
+export class DeliveriesController {
+  constructor(
+    private readonly deliveries: DeliveriesService,
+    private readonly commands: Commands,
+    private readonly signals: Signals,
+  ) {}
+
+  @Get('endpoints/:endpointId/deliveries')
+  @ListRoute(
+    'Newest number first. With filters a page may be short or empty and still have a nextCursor.',
+  )
+  @ApiOkResponse({ type: DeliveryPage })
+  list(
+    @Param('endpointId', new IdOf('endpoint')) endpointId: string,
+    @Query() query: DeliveryListQuery,
+  ): Promise<Page<DeliveryResource>> {
+    return this.deliveries.list(endpointId, query);
+  }
+
+  @Get('deliveries/:deliveryId')
+  @ApiOkResponse({ type: DeliveryDetail })
+  get(@Param('deliveryId', new IdOf('delivery')) id: string): Promise<DeliveryDetail> {
+    return this.deliveries.get(id);
+  }
+
+  @Post('deliveries/:deliveryId/resend')
+  @HttpCode(200)
+  @ApiOkResponse({
+    type: DeliveryDetail,
+    description:
+      'Another attempt is due at once. 409 before the first attempt, for a withheld delivery and for a disabled endpoint.',
+  })
+  async resend(
+    @Context() context: RequestContext,
+    @Param('deliveryId', new IdOf('delivery')) id: string,
+  ): Promise<Answer> {
+    let shard: number | undefined;
+    const answer = await this.commands.run(context, [], async (tx) => {
+      const delivery = await this.deliveries.resend(tx, id);
+      shard = shardOf(delivery.endpointId);
+      return Answer.ok(delivery);
+    });
+    if (shard !== undefined) this.signals.emit('deliveries', [String(shard)]);
+    return answer;
+  }
+}

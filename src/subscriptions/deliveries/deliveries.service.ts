@@ -1,0 +1,234 @@
+import { Injectable } from '@nestjs/common';
+import { isUUID } from 'class-validator';
+import { DataSource, IsNull } from 'typeorm';
+import type { Tx } from '../../database/transactions.js';
+import { typePattern } from '../../events/catalog/type-patterns.js';
+import { limitOf, type Page } from '../../platform/http/lists.js';
+import { conflict, invalidParameter, notFound } from '../../platform/http/problem.js';
+import { Endpoint } from '../endpoints/endpoint.entity.js';
+import {
+  deliveryStatuses,
+  type AttemptResource,
+  type DeliveryDetail,
+  type DeliveryListQuery,
+  type DeliveryResource,
+  type DeliveryStatus,
+} from './delivery.dto.js';
+import {
+  earlierAttemptsSql,
+  listDeliveriesSql,
+  mostScanned,
+  readDeliverySql,
+} from './sql/list-deliveries.js';
+import { lockDeliverySql, resendSql } from './sql/resend.js';
+
+const mostAttemptsShown = 100;
+/** The largest bigint: the first page begins above every number. */
+const aboveAll = '9223372036854775807';
+
+interface DeliveryRow {
+  id: string;
+  endpoint_id: string;
+  sequence: string;
+  event_id: string;
+  event_type: string;
+  practice_id: string | null;
+  status: DeliveryStatus;
+  attempts: number;
+  next_attempt_at: Date | null;
+  last_attempt_at: Date | null;
+  last_duration_ms: number | null;
+  last_outcome: string | null;
+  last_status_code: number | null;
+  last_error: string | null;
+  withheld_reason: string | null;
+}
+
+interface AttemptRow {
+  number: number;
+  at: Date;
+  duration_ms: number;
+  outcome: string;
+  status_code: number | null;
+  error: string | null;
+}
+
+/** What became of each webhook, for those who ask; the engine does not go through here. */
+@Injectable()
+export class DeliveriesService {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** An endpoint's deliveries, newest number first. @throws Problem 404, 422 */
+  async list(endpointId: string, query: DeliveryListQuery): Promise<Page<DeliveryResource>> {
+    const limit = limitOf(query);
+    const statuses = listOf(query.status, 'status', (name) =>
+      (deliveryStatuses as readonly string[]).includes(name),
+    );
+    const types = listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name));
+    const practiceIds = listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id));
+    const values = [
+      endpointId,
+      cursorOf(query),
+      idFloor(query.from),
+      idFloor(query.to),
+      statuses?.every((status) => status === 'pending') ?? false,
+      statuses ?? null,
+      types ?? null,
+      types ? prefixesOf(types) : null,
+      mostScanned,
+      limit + 1,
+      practiceIds ?? null,
+    ];
+    const { manager } = this.dataSource;
+    const exists = await manager.existsBy(Endpoint, { id: endpointId, deletedAt: IsNull() });
+    if (!exists) throw notFound('endpoint');
+    const rows: (DeliveryRow & { matches: boolean; nth: string })[] = await manager.query(
+      listDeliveriesSql,
+      values,
+    );
+    const found = rows.filter(({ matches }) => matches);
+    const shown = found.slice(0, limit);
+    const gaveUpAt = rows.find(({ nth }) => Number(nth) === mostScanned);
+    const last = found.length > limit ? shown.at(-1) : gaveUpAt;
+    return { data: shown.map(toResource), nextCursor: last ? toCursor(last.sequence) : null };
+  }
+
+  /** Also one of a deleted endpoint: what was sent stays on record. @throws Problem 404 */
+  async get(id: string, tx: Tx = this.dataSource.manager): Promise<DeliveryDetail> {
+    const row = await read(tx, id);
+    const earlier: AttemptRow[] =
+      row.attempts > 1 ? await tx.query(earlierAttemptsSql, [id, mostAttemptsShown - 1]) : [];
+    const attempts = earlier.reverse().map(toAttempt);
+    if (row.attempts > 0) attempts.push(lastAttemptOf(row));
+    const { attempts: attemptCount, ...shown } = toResource(row);
+    return { ...shown, attemptCount, attempts };
+  }
+
+  /**
+   * Makes another attempt due now, whatever came of those before.
+   * @throws Problem 404, also where the endpoint was deleted; 409 where there is nothing to send again.
+   */
+  async resend(tx: Tx, id: string): Promise<DeliveryDetail> {
+    const { endpoint_id: endpointId } = await read(tx, id);
+    // Held, so that a deletion comes before this (then it is gone) or after it (then it withholds this too).
+    const endpoint = await tx.findOne(Endpoint, {
+      where: { id: endpointId, deletedAt: IsNull() },
+      lock: { mode: 'pessimistic_read' },
+    });
+    if (!endpoint) throw notFound('delivery');
+    const [delivery]: Pick<DeliveryRow, 'status' | 'attempts'>[] = await tx.query(lockDeliverySql, [
+      id,
+    ]);
+    if (!delivery) throw notFound('delivery');
+    if (delivery.status === 'withheld') {
+      throw conflict('delivery_withheld', 'This delivery may no longer be sent.');
+    }
+    if (delivery.attempts === 0) {
+      throw conflict(
+        'not_attempted_yet',
+        'The first attempt has not been made yet and comes by itself.',
+      );
+    }
+    if (!endpoint.enabled) {
+      throw conflict('endpoint_disabled', 'The endpoint is disabled. Enable it, then resend.');
+    }
+    await tx.query(resendSql, [id]);
+    return this.get(id, tx);
+  }
+}
+
+async function read(tx: Tx, id: string): Promise<DeliveryRow> {
+  const [row]: DeliveryRow[] = await tx.query(readDeliverySql, [id]);
+  if (!row) throw notFound('delivery');
+  return row;
+}
+
+function listOf(
+  text: string | undefined,
+  parameter: string,
+  isValid: (item: string) => boolean,
+): string[] | undefined {
+  if (text === undefined) return undefined;
+  const items = text.split(',').map((item) => item.trim());
+  if (items.length > 200 || !items.every(isValid)) {
+    throw invalidParameter(
+      parameter,
+      'malformed',
+      `${parameter} must be up to 200 comma-separated names or ids.`,
+    );
+  }
+  return items;
+}
+
+/** What names of the wanted types begin with, for patterns; `*` begins every name with nothing. */
+function prefixesOf(patterns: readonly string[]): string[] {
+  return patterns.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
+}
+
+/** The least id of a moment: UUIDv7 begins with its milliseconds (RFC 9562, section 5.7). */
+function idFloor(time: string | undefined): string | null {
+  if (time === undefined) return null;
+  const hex = Math.max(0, Date.parse(time)).toString(16).padStart(12, '0');
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
+}
+
+function madeAt(id: string): Date {
+  return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+}
+
+function toCursor(sequence: string): string {
+  return Buffer.from(sequence).toString('base64url');
+}
+
+/** The number a page goes on below. @throws Problem 422 for a cursor that this hub did not give. */
+function cursorOf({ after }: DeliveryListQuery): string {
+  if (after === undefined) return aboveAll;
+  const sequence = Buffer.from(after, 'base64url').toString();
+  if (!/^\d{1,18}$/.test(sequence)) {
+    throw invalidParameter('after', 'unknown_cursor', 'after must be a nextCursor of this list.');
+  }
+  return sequence;
+}
+
+function toResource(row: DeliveryRow): DeliveryResource {
+  return {
+    id: row.id,
+    endpointId: row.endpoint_id,
+    eventId: row.event_id,
+    eventType: row.event_type,
+    practiceId: row.practice_id,
+    sequence: Number(row.sequence),
+    status: row.status,
+    attempts: row.attempts,
+    nextAttemptAt: row.next_attempt_at,
+    lastAttemptAt: row.last_attempt_at,
+    lastDurationMs: row.last_duration_ms,
+    lastOutcome: row.last_outcome,
+    lastStatusCode: row.last_status_code,
+    lastError: row.last_error,
+    withheldReason: row.withheld_reason,
+    createdAt: madeAt(row.id),
+  };
+}
+
+function lastAttemptOf(row: DeliveryRow): AttemptResource {
+  return toAttempt({
+    number: row.attempts,
+    at: row.last_attempt_at!,
+    duration_ms: row.last_duration_ms!,
+    outcome: row.last_outcome!,
+    status_code: row.last_status_code,
+    error: row.last_error,
+  });
+}
+
+function toAttempt(row: AttemptRow): AttemptResource {
+  return {
+    number: row.number,
+    at: row.at,
+    durationMs: row.duration_ms,
+    outcome: row.outcome,
+    ...(row.status_code !== null && { statusCode: row.status_code }),
+    ...(row.error !== null && { error: row.error }),
+  };
+}

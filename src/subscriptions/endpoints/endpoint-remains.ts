@@ -1,0 +1,58 @@
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Interval } from '@nestjs/schedule';
+import { DataSource } from 'typeorm';
+import type { Tx } from '../../database/transactions.js';
+import { Logger } from '../../platform/logger.js';
+import { openRemainsSql, withholdOpenSql } from './sql/withhold-open.js';
+
+/**
+ * Pending and failed rows of one transaction, each: both together take 0.1 s. A transaction that writes holds the
+ * log's horizon back for every reader, so a backlog of a million is not withheld in one.
+ */
+const batchSize = 2000;
+const sweepMs = 60_000;
+/** How far back the regular sweep looks; the one at the start looks at every tombstone. */
+const recentMs = 24 * 3_600_000;
+
+/** Withholds what was still open for endpoints when they were deleted: it would never be sent, and count as due. */
+@Injectable()
+export class EndpointRemains implements OnApplicationBootstrap {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly logger: Logger,
+  ) {}
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.sweepSince(new Date(0));
+  }
+
+  @Interval(sweepMs)
+  async sweep(): Promise<void> {
+    await this.sweepSince(new Date(Date.now() - recentMs));
+  }
+
+  /** A first batch, in the transaction of the deletion: mostly that is all. Returns how many. */
+  async withholdSome(tx: Tx, endpointId: string): Promise<number> {
+    const [, count]: [unknown, number] = await tx.query(withholdOpenSql, [endpointId, batchSize]);
+    return count;
+  }
+
+  /** The rest, a transaction for each batch. Never rejects: what fails is left to the sweep. */
+  async withholdRest(endpointId: string): Promise<void> {
+    try {
+      while ((await this.withholdSome(this.dataSource.manager, endpointId)) > 0);
+    } catch (error) {
+      this.logger.warn({ err: error, endpointId }, 'not every open delivery is withheld yet');
+    }
+  }
+
+  /** Finishes what a hub that died, or a row that was in use, left behind. */
+  private async sweepSince(deletedSince: Date): Promise<void> {
+    try {
+      const rows: { id: string }[] = await this.dataSource.query(openRemainsSql, [deletedSince]);
+      for (const { id } of rows) await this.withholdRest(id);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'deleted endpoints were not looked through');
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
+import { ArrayNotEmpty } from 'class-validator';
+import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
+import { Flag, OneOf, Text, TextList } from '../../platform/http/fields.js';
+import { DeletableListQuery } from '../../platform/http/lists.js';
+
+export class NewEndpoint {
+  @Text({
+    most: 2048,
+    description:
+      'Where webhooks are POSTed to. https, and a public address; http and private addresses only within HUB_ALLOW_NETWORKS. No user name or password in it.',
+    example: 'https://partner.example.com/hooks/practice',
+  })
+  url: string;
+
+  @TextList({
+    least: 1,
+    most: 100,
+    description: 'Names of GET /v1/event-types, `family.*` or `*`.',
+    example: ['appointment.*', 'payment.posted'],
+  })
+  @ArrayNotEmpty()
+  eventTypes: string[];
+
+  @TextList({
+    least: 1,
+    most: 1000,
+    uuid: true,
+    optional: true,
+    nullable: true,
+    description: 'Only these practices; absent or null: all its owner may see.',
+  })
+  @ArrayNotEmpty()
+  practiceIds?: string[] | null;
+
+  @OneOf(payloadModes, {
+    optional: true,
+    description:
+      'thin: ids and links; minimum: no field that identifies a person; full: everything. Default: full.',
+  })
+  payloadMode?: PayloadMode;
+
+  @Flag({
+    optional: true,
+    description:
+      'A disabled endpoint is not for new events, and what is open for it waits until it is enabled. Default: true.',
+  })
+  enabled?: boolean;
+
+  @Text({ most: 500, lines: true, optional: true, nullable: true })
+  description?: string | null;
+}
+
+/** Null clears only what may be null; PartialType's default would let it through everywhere. */
+export class EndpointChange extends PartialType(NewEndpoint, { skipNullProperties: false }) {}
+
+export class EndpointListQuery extends OmitType(DeletableListQuery, ['externalId']) {}
+
+export class EndpointResource {
+  @ApiProperty({ format: 'uuid' })
+  id: string;
+
+  @ApiProperty({ example: 'operator' })
+  owner: string;
+
+  @ApiProperty({ format: 'uri' })
+  url: string;
+
+  @ApiProperty({ type: [String] })
+  eventTypes: string[];
+
+  @ApiProperty({ type: [String], nullable: true })
+  practiceIds: string[] | null;
+
+  @ApiProperty({ enum: payloadModes })
+  payloadMode: PayloadMode;
+
+  @ApiProperty()
+  enabled: boolean;
+
+  @ApiProperty({ type: String, nullable: true })
+  description: string | null;
+
+  @ApiProperty({ enum: ['active', 'failing', 'disabled'] })
+  status: 'active' | 'failing' | 'disabled';
+
+  @ApiProperty({ type: String, nullable: true, description: 'Why the hub disabled it.' })
+  disabledReason: string | null;
+
+  @ApiProperty({ description: 'The number of its newest delivery; 0 before the first.' })
+  lastSequence: number;
+
+  @ApiProperty({ description: 'Deliveries still open: pending or failed. Counted up to 10000.' })
+  pending: number;
+
+  @ApiProperty()
+  version: number;
+
+  @ApiProperty({ format: 'date-time' })
+  createdAt: Date;
+
+  @ApiProperty({ format: 'date-time' })
+  updatedAt: Date;
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'On tombstones only.' })
+  deletedAt?: Date;
+}
+
+export class CreatedEndpoint extends EndpointResource {
+  @ApiPropertyOptional({
+    description:
+      'What webhooks are signed with (Standard Webhooks). Only in this answer: no other shows it, nor does the repetition of this request under its Idempotency-Key.',
+    example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  })
+  secret?: string;
+}
+
+export class EndpointPage {
+  @ApiProperty({ type: [EndpointResource] })
+  data: EndpointResource[];
+
+  @ApiProperty({ type: String, nullable: true })
+  nextCursor: string | null;
+}

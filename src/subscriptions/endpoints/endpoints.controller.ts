@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { v7 as uuidv7 } from 'uuid';
+import { Signals } from '../../database/signals.js';
+import { Answer } from '../../platform/http/answer.js';
+import { Commands } from '../../platform/http/commands.js';
+import { IdOf } from '../../platform/http/input.pipe.js';
+import { ListRoute, type Page } from '../../platform/http/lists.js';
+import { Context, RequestContext } from '../../platform/http/request-context.js';
+import { shardOf } from '../deliveries/shard-owner.js';
+import { newSecret } from '../signing/standard-webhooks.js';
+import {
+  CreatedEndpoint,
+  EndpointChange,
+  EndpointListQuery,
+  EndpointPage,
+  EndpointResource,
+  NewEndpoint,
+} from './endpoint.dto.js';
+import { EndpointRemains } from './endpoint-remains.js';
+import { concernsEngine, EndpointsService } from './endpoints.service.js';
+
+@ApiTags('endpoints')
+@Controller('v1/endpoints')
+export class EndpointsController {
+  constructor(
+    private readonly endpoints: EndpointsService,
+    private readonly remains: EndpointRemains,
+    private readonly commands: Commands,
+    private readonly signals: Signals,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({
+    type: CreatedEndpoint,
+    description:
+      'Events that happen from now on are for it. `secret` is shown this once; a repetition under the same Idempotency-Key answers without it.',
+  })
+  create(@Context() context: RequestContext, @Body() body: NewEndpoint): Promise<Answer> {
+    return this.commands.run(context, [], async (tx) => {
+      const id = uuidv7();
+      const secret = newSecret(randomBytes(32));
+      const identity = { id, owner: context.caller.actor, secret };
+      const endpoint = await this.endpoints.create(tx, identity, body);
+      return Answer.created(`/v1/endpoints/${id}`, endpoint, { secret });
+    });
+  }
+
+  @Get()
+  @ListRoute('In order of creation.')
+  @ApiOkResponse({ type: EndpointPage })
+  list(@Query() query: EndpointListQuery): Promise<Page<EndpointResource>> {
+    return this.endpoints.list(query);
+  }
+
+  @Get(':endpointId')
+  @ApiOkResponse({ type: EndpointResource })
+  get(@Param('endpointId', new IdOf('endpoint')) id: string): Promise<EndpointResource> {
+    return this.endpoints.get(id);
+  }
+
+  @Patch(':endpointId')
+  @ApiOkResponse({
+    type: EndpointResource,
+    description:
+      'Holds from the next fact on. What is open already goes to the new address, and waits while the endpoint is disabled.',
+  })
+  async change(
+    @Context() context: RequestContext,
+    @Param('endpointId', new IdOf('endpoint')) id: string,
+    @Body() body: EndpointChange,
+  ): Promise<Answer> {
+    const answer = await this.commands.run(context, [], async (tx) => {
+      const endpoint = await this.endpoints.lock(tx, id);
+      context.requireMatch(endpoint);
+      return Answer.ok(await this.endpoints.change(tx, endpoint, body));
+    });
+    if (concernsEngine(body)) this.signals.emit('deliveries', [String(shardOf(id))]);
+    return answer;
+  }
+
+  @Delete(':endpointId')
+  @ApiNoContentResponse({
+    description: 'Gone for good, with its secret; what is open is withheld.',
+  })
+  async remove(
+    @Context() context: RequestContext,
+    @Param('endpointId', new IdOf('endpoint')) id: string,
+  ): Promise<Answer> {
+    const answer = await this.commands.run(context, [], async (tx) => {
+      const endpoint = await this.endpoints.lock(tx, id);
+      context.requireMatch(endpoint);
+      await this.endpoints.bury(tx, endpoint);
+      return Answer.noContent();
+    });
+    this.signals.emit('deliveries', [String(shardOf(id))]);
+    // Not awaited: a backlog of a million takes longer than a caller waits.
+    void this.remains.withholdRest(id);
+    return answer;
+  }
+}

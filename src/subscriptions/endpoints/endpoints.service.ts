@@ -1,0 +1,186 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import type { Tx } from '../../database/transactions.js';
+import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
+import { notFound } from '../../platform/http/problem.js';
+import { WebhookClient } from '../deliveries/webhook-client.js';
+import { checkEndpoint } from './endpoint-checks.js';
+import type {
+  EndpointChange,
+  EndpointListQuery,
+  EndpointResource,
+  NewEndpoint,
+} from './endpoint.dto.js';
+import { Endpoint } from './endpoint.entity.js';
+import { EndpointRemains } from './endpoint-remains.js';
+import {
+  buryEndpointSql,
+  createEndpointSql,
+  deleteCounterSql,
+  raiseSetVersionSql,
+} from './sql/endpoint-set.js';
+import { endpointStateSql, mostPendingCounted } from './sql/endpoint-state.js';
+
+interface State {
+  lastSequence: number;
+  pending: number;
+}
+
+@Injectable()
+export class EndpointsService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly webhooks: WebhookClient,
+    private readonly remains: EndpointRemains,
+  ) {}
+
+  /** @throws Problem 422 for an address, type or practice that will not do. */
+  async create(
+    tx: Tx,
+    identity: { id: string; owner: string; secret: string },
+    input: NewEndpoint,
+  ): Promise<EndpointResource> {
+    await checkEndpoint(tx, this.webhooks, input);
+    const { id, owner, secret } = identity;
+    const now = new Date();
+    const endpoint = tx.create(Endpoint, {
+      id,
+      owner,
+      url: input.url,
+      eventTypes: input.eventTypes,
+      practiceIds: practicesOf(input),
+      payloadMode: input.payloadMode ?? 'full',
+      enabled: input.enabled ?? true,
+      description: input.description ?? null,
+      disabledReason: null,
+      version: 1,
+      createdAt: now,
+      updatedAt: now,
+      deletedAt: null,
+    });
+    await tx.query(createEndpointSql, [
+      id,
+      owner,
+      endpoint.url,
+      endpoint.eventTypes,
+      endpoint.practiceIds,
+      endpoint.payloadMode,
+      endpoint.enabled,
+      endpoint.description,
+      secret,
+      endpoint.version,
+      now,
+      now,
+    ]);
+    await tx.query(raiseSetVersionSql);
+    return toResource(endpoint, { lastSequence: 0, pending: 0 });
+  }
+
+  /** @throws Problem 404, also for one that was deleted. */
+  async get(id: string): Promise<EndpointResource> {
+    const { manager } = this.dataSource;
+    const endpoint = await manager.findOneBy(Endpoint, { id, deletedAt: IsNull() });
+    if (!endpoint) throw notFound('endpoint');
+    return toResource(endpoint, await stateOf(manager, id));
+  }
+
+  /** @throws Problem 404 */
+  async assertExists(id: string): Promise<void> {
+    const exists = await this.dataSource.manager.existsBy(Endpoint, { id, deletedAt: IsNull() });
+    if (!exists) throw notFound('endpoint');
+  }
+
+  /**
+   * The endpoint, held until the transaction ends: two changes with the same ETag must not both succeed.
+   * @throws Problem 404
+   */
+  async lock(tx: Tx, id: string): Promise<Endpoint> {
+    const endpoint = await tx.findOne(Endpoint, {
+      where: { id, deletedAt: IsNull() },
+      lock: { mode: 'for_no_key_update' },
+    });
+    if (!endpoint) throw notFound('endpoint');
+    return endpoint;
+  }
+
+  /** In order of creation. */
+  async list(query: EndpointListQuery): Promise<Page<EndpointResource>> {
+    const { manager } = this.dataSource;
+    const limit = limitOf(query);
+    const after = afterId(query);
+    const endpoints = await manager.find(Endpoint, {
+      where: {
+        ...(after && { id: MoreThan(after) }),
+        ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+        ...(!query.includeDeleted && { deletedAt: IsNull() }),
+      },
+      order: { id: 'asc' },
+      take: limit + 1,
+    });
+    const ids = endpoints.slice(0, limit).map(({ id }) => id);
+    const states = await statesOf(manager, ids);
+    return pageOf(endpoints, limit, (endpoint) => toResource(endpoint, states.get(endpoint.id)!));
+  }
+
+  /** @throws Problem 422 as `create`. */
+  async change(tx: Tx, endpoint: Endpoint, change: EndpointChange): Promise<EndpointResource> {
+    await checkEndpoint(tx, this.webhooks, change);
+    const columns = {
+      ...change,
+      ...(change.practiceIds && { practiceIds: practicesOf(change) }),
+      // Whoever switches it on or off has looked at the hub's reason.
+      ...(change.enabled !== undefined && { disabledReason: null }),
+      version: endpoint.version + 1,
+      updatedAt: new Date(),
+    };
+    await tx.update(Endpoint, { id: endpoint.id }, columns);
+    const state = await stateOf(tx, endpoint.id);
+    if (concernsEngine(change)) await tx.query(raiseSetVersionSql);
+    return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
+  }
+
+  /** Leaves a tombstone; what is open for it is withheld, the rest of a large backlog by `EndpointRemains.withholdRest`. */
+  async bury(tx: Tx, endpoint: Endpoint): Promise<void> {
+    await tx.query(buryEndpointSql, [endpoint.id, new Date()]);
+    await tx.query(deleteCounterSql, [endpoint.id]);
+    await this.remains.withholdSome(tx, endpoint.id);
+    await tx.query(raiseSetVersionSql);
+  }
+}
+
+/** Whether the engine works differently after this change; a new description is nothing to it. */
+export function concernsEngine({ description: _, ...rest }: EndpointChange): boolean {
+  return Object.keys(rest).length > 0;
+}
+
+function practicesOf({ practiceIds }: Pick<NewEndpoint, 'practiceIds'>): string[] | null {
+  // Upper and lower case name the same practice; fan-out compares texts.
+  return practiceIds ? [...new Set(practiceIds.map((id) => id.toLowerCase()))] : null;
+}
+
+async function stateOf(tx: Tx, id: string): Promise<State> {
+  return (await statesOf(tx, [id])).get(id)!;
+}
+
+async function statesOf(tx: Tx, ids: readonly string[]): Promise<Map<string, State>> {
+  const rows: { id: string; last_sequence: string; pending: number }[] = await tx.query(
+    endpointStateSql,
+    [ids, mostPendingCounted],
+  );
+  return new Map(
+    rows.map(({ id, last_sequence, pending }) => [
+      id,
+      { lastSequence: Number(last_sequence), pending },
+    ]),
+  );
+}
+
+function toResource(endpoint: Endpoint, state: State): EndpointResource {
+  const { deletedAt, ...shown } = endpoint;
+  return {
+    ...shown,
+    status: endpoint.enabled ? 'active' : 'disabled',
+    ...state,
+    ...(deletedAt && { deletedAt }),
+  };
+}

@@ -1,0 +1,31 @@
+/**
+ * The endpoint, its counter, and where its stream begins: what was settled before is not for it, whatever is still
+ * in flight is. Taken from this statement's own snapshot, so that no event falls between.
+ */
+export const createEndpointSql = `
+  with endpoint as (
+    insert into endpoints (id, owner, url, event_types, practice_ids, payload_mode, enabled, description, secret,
+                           version, created_at, updated_at, from_generation, from_xact_id)
+    values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $9, $10, $11, $12,
+            hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
+    returning id
+  )
+  insert into endpoint_counters (endpoint_id) select id from endpoint`;
+
+/**
+ * Makes every hub look at the endpoints anew. The last statement of its transaction, because the row is one for all
+ * and whoever changes another endpoint waits for it.
+ */
+export const raiseSetVersionSql = `update endpoint_set_version set version = version + 1`;
+
+/** Leaves a tombstone. The secret goes at once; the address stays, to say where events went. */
+export const buryEndpointSql = `
+  update endpoints
+  set deleted_at = $2, updated_at = $2, version = version + 1, enabled = false, disabled_reason = null, secret = ''
+  where id = $1`;
+
+/**
+ * A fan-out that is numbering for this endpoint is waited for; one that comes later finds no counter and writes
+ * nothing. So no delivery appears behind the withholding that follows.
+ */
+export const deleteCounterSql = `delete from endpoint_counters where endpoint_id = $1`;

@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { Settings } from '../platform/settings.js';
+import { DeliveriesController } from './deliveries/deliveries.controller.js';
+import { DeliveriesService } from './deliveries/deliveries.service.js';
+import { Deliverer } from './deliveries/deliverer.js';
+import { WebhookClient } from './deliveries/webhook-client.js';
+import { Endpoint } from './endpoints/endpoint.entity.js';
+import { EndpointRemains } from './endpoints/endpoint-remains.js';
+import { EndpointsController } from './endpoints/endpoints.controller.js';
+import { EndpointsService } from './endpoints/endpoints.service.js';
+import { FanOutService } from './fanout/fan-out.service.js';
+
+/** Who listens, what is owed to them, and what became of it. */
+@Module({
+  imports: [TypeOrmModule.forFeature([Endpoint])],
+  controllers: [EndpointsController, DeliveriesController],
+  providers: [
+    {
+      provide: WebhookClient,
+      useFactory: (settings: Settings) =>
+        new WebhookClient({
+          allowNetworks: settings.webhookNetworks,
+          timeoutMs: settings.webhookTimeoutSeconds * 1000,
+        }),
+      inject: [Settings],
+    },
+    EndpointsService,
+    EndpointRemains,
+    DeliveriesService,
+    Deliverer,
+    FanOutService,
+  ],
+})
+export class SubscriptionsModule {}

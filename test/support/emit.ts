@@ -1,0 +1,32 @@
+import { v7 as uuidv7 } from 'uuid';
+import { Transactions } from '../../src/database/transactions.js';
+import { catalog } from '../../src/events/catalog/catalog.js';
+import { Outbox } from '../../src/events/outbox/outbox.js';
+import type { TestHub } from './start-hub.js';
+
+/** Writes events the way a business module does, for specs that care for what happens to events and not why. */
+export async function emitPatientCreated(
+  hub: TestHub,
+  practiceId: string,
+  count = 1,
+): Promise<string[]> {
+  const transactions = hub.app.get(Transactions);
+  const outbox = hub.app.get(Outbox);
+  const cause = { actor: 'operator', correlationId: 'a-spec' };
+  return transactions.run([practiceId], (tx) =>
+    outbox.append(
+      tx,
+      cause,
+      Array.from({ length: count }, () => {
+        const [patientId, accountId] = [uuidv7(), uuidv7()];
+        return {
+          type: 'patient.created' as const,
+          practiceId,
+          subjectId: patientId,
+          subjectVersion: 1,
+          data: { ...catalog['patient.created'].example, patientId, accountId },
+        };
+      }),
+    ),
+  );
+}
