@@ -60,6 +60,44 @@ export function act(
   return hub.api('POST', path, body, headers);
 }
 
+/** Changes a resource as somebody who has just read it. */
+export async function patch(
+  hub: TestHub,
+  path: string,
+  body: Record<string, unknown>,
+): Promise<ApiAnswer> {
+  const read = await hub.api('GET', path);
+  return hub.api('PATCH', path, body, { 'if-match': read.headers.get('etag')! });
+}
+
+/**
+ * Books many at once, by SQL: `count` appointments of one patient at `start`, each with a reminder 30 minutes
+ * before. Returns their ids.
+ */
+export async function bookMany(
+  hub: TestHub,
+  { practiceId, patientId }: Clinic,
+  count: number,
+  start: Date,
+): Promise<string[]> {
+  const { rows } = await hub.database.query(
+    `with made as (
+       insert into appointments (id, practice_id, patient_id, start_at, end_at, time_zone, local_start, status)
+       select hub_uuid_v7(), p.id, $2, $3, $3::timestamptz + interval '30 minutes', p.time_zone,
+              to_char($3::timestamptz at time zone p.time_zone, 'YYYY-MM-DD"T"HH24:MI:SS'), 'booked'
+       from practices as p, generate_series(1, $4) where p.id = $1
+       returning id, practice_id, start_at
+     ), reminders as (
+       insert into appointment_reminders
+         (practice_id, appointment_id, sequence, lead, rule_id, lead_minutes, due_at, fire_until)
+       select practice_id, id, 0, '30m', gen_random_uuid(), 30, start_at - interval '30 minutes', start_at from made
+     )
+     select id from made order by id`,
+    [practiceId, patientId, start, count],
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** What the log says of one appointment, in order. */
 export async function eventsOf(
   hub: TestHub,
@@ -89,7 +127,7 @@ export async function remindersOf(
 /** The database's clock, `minutes` from now: bookings relative to it need no clock of the test's own. */
 export async function inMinutes(hub: TestHub, minutes: number): Promise<Date> {
   const { rows } = await hub.database.query(
-    `select clock_timestamp()::timestamptz(3) + make_interval(mins => $1) as moment`,
+    `select clock_timestamp()::timestamptz(3) + make_interval(secs => $1::float8 * 60) as moment`,
     [minutes],
   );
   return rows[0].moment;
