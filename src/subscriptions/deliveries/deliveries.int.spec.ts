@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
-import { Signals } from '../../database/signals.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
-import { shardOf } from './shard-owner.js';
 
 let hub: TestHub;
 let endpointId: string;
@@ -12,9 +10,9 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-/** Disabled where not said otherwise, so that nothing sends what the test puts there. */
-async function createEndpoint(enabled = false): Promise<string> {
-  const input = { url: 'http://127.0.0.1:9/', eventTypes: ['*'], enabled };
+/** Disabled, so that nothing sends what the test puts there. */
+async function createEndpoint(): Promise<string> {
+  const input = { url: 'http://127.0.0.1:9/', eventTypes: ['*'], enabled: false };
   return (await hub.api('POST', '/v1/endpoints', input)).body.id;
 }
 
@@ -49,7 +47,13 @@ async function insert(row: Row): Promise<string> {
        next_attempt_at, withheld_reason, last_attempt_at, last_duration_ms, last_outcome, last_status_code, last_error)
      values ($1, $2, $3, gen_random_uuid(), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
     [
-      ...[id, row.endpointId ?? endpointId, sequence, eventType, practiceId, status, attempts],
+      id,
+      row.endpointId ?? endpointId,
+      sequence,
+      eventType,
+      practiceId,
+      status,
+      attempts,
       status === 'failed' ? nextAttempt : null,
       status === 'withheld' ? 'expired' : null,
       ...last,
@@ -229,78 +233,17 @@ describe('a delivery', () => {
     ]);
   });
 
-  it('has no attempts before the first', async () => {
-    const id = await insert({ sequence: 1, status: 'pending' });
-    const { body } = await hub.api('GET', `/v1/deliveries/${id}`);
-    expect(body).toMatchObject({ status: 'pending', attemptCount: 0, attempts: [] });
-  });
-
   it('stays on record when its endpoint is deleted', async () => {
     const id = await insert({ sequence: 1 });
     await hub.api('DELETE', `/v1/endpoints/${endpointId}`, undefined, { 'if-match': '*' });
     expect((await hub.api('GET', `/v1/deliveries/${id}`)).status).toBe(200);
   });
 
-  it('is 404 where there is none', async () => {
+  it('has no attempts before the first, and is 404 where there is none', async () => {
+    const id = await insert({ sequence: 1, status: 'pending' });
+    const { body } = await hub.api('GET', `/v1/deliveries/${id}`);
+    expect(body).toMatchObject({ status: 'pending', attemptCount: 0, attempts: [] });
     expect((await hub.api('GET', `/v1/deliveries/${uuidv7()}`)).status).toBe(404);
     expect((await hub.api('GET', '/v1/deliveries/none')).status).toBe(404);
-  });
-});
-
-describe('resend', () => {
-  const resend = (id: string, headers?: Record<string, string>): Promise<ApiAnswer> =>
-    hub.api('POST', `/v1/deliveries/${id}/resend`, undefined, headers);
-
-  it.each([
-    ['delivered', 1],
-    ['dead', 9],
-    ['failed', 2],
-  ])('makes another attempt of a %s delivery due at once', async (status, attempts) => {
-    endpointId = await createEndpoint(true);
-    const told = new Set<string>();
-    const off = hub.app.get(Signals).on('deliveries', (keys) => {
-      if (keys !== 'all') for (const key of keys) told.add(key);
-    });
-    const id = await insert({ sequence: 1, status, attempts });
-    const { status: code, body } = await resend(id);
-    off();
-    expect(code).toBe(200);
-    expect(body).toMatchObject({ id, status: 'failed', attemptCount: attempts });
-    expect(body.attempts.at(-1)).toMatchObject({ number: attempts });
-    const { rows } = await hub.database.query('select $1::timestamptz <= now() as due', [
-      body.nextAttemptAt,
-    ]);
-    expect(rows).toEqual([{ due: true }]);
-    expect(told).toContain(String(shardOf(endpointId)));
-  });
-
-  it('happens once under one Idempotency-Key', async () => {
-    endpointId = await createEndpoint(true);
-    const id = await insert({ sequence: 1 });
-    const key = { 'idempotency-key': uuidv7() };
-    const first = await resend(id, key);
-    const again = await resend(id, key);
-    expect(again.headers.get('idempotency-replayed')).toBe('true');
-    expect(again.body).toEqual(first.body);
-  });
-
-  it.each([
-    ['not_attempted_yet', { sequence: 1, status: 'pending' }],
-    ['delivery_withheld', { sequence: 1, status: 'withheld' }],
-    ['endpoint_disabled', { sequence: 1, status: 'dead' }],
-  ])('is a conflict: %s', async (code, row) => {
-    const id = await insert(row);
-    const { status, body } = await resend(id);
-    expect(status).toBe(409);
-    expect(body.code).toBe(code);
-    const after = await hub.api('GET', `/v1/deliveries/${id}`);
-    expect(after.body.status).toBe(row.status);
-  });
-
-  it('is 404 when the endpoint is deleted, or where there is no such delivery', async () => {
-    const id = await insert({ sequence: 1 });
-    await hub.api('DELETE', `/v1/endpoints/${endpointId}`, undefined, { 'if-match': '*' });
-    expect((await resend(id)).status).toBe(404);
-    expect((await resend(uuidv7())).status).toBe(404);
   });
 });

@@ -149,8 +149,8 @@ export class EndpointsService {
 }
 
 /** Whether the engine works differently after this change; a new description is nothing to it. */
-export function concernsEngine({ description: _, ...rest }: EndpointChange): boolean {
-  return Object.keys(rest).length > 0;
+export function concernsEngine(change: EndpointChange): boolean {
+  return Object.keys(change).some((name) => name !== 'description');
 }
 
 function practicesOf({ practiceIds }: Pick<NewEndpoint, 'practiceIds'>): string[] | null {
