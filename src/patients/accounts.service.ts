@@ -73,14 +73,12 @@ export class AccountsService {
     const found = external && (await findByExternalId(manager, practiceId, 'account', external));
     if (external && !found) return { data: [], nextCursor: null };
     const rows = await manager.find(Account, {
-      where: [
-        {
-          practiceId,
-          ...(after && { id: MoreThan(after) }),
-          ...(found && { id: found }),
-          ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
-        },
-      ],
+      where: {
+        practiceId,
+        ...(after && { id: MoreThan(after) }),
+        ...(found && { id: found }),
+        ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+      },
       order: { id: 'asc' },
       take: limit + 1,
     });

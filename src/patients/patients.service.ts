@@ -86,15 +86,13 @@ export class PatientsService {
     const found = external && (await findByExternalId(manager, practiceId, 'patient', external));
     if (external && !found) return { data: [], nextCursor: null };
     const rows = await manager.find(Patient, {
-      where: [
-        {
-          practiceId,
-          ...(!query.includeDeleted && { deletedAt: IsNull() }),
-          ...(after && { id: MoreThan(after) }),
-          ...(found && { id: found }),
-          ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
-        },
-      ],
+      where: {
+        practiceId,
+        ...(!query.includeDeleted && { deletedAt: IsNull() }),
+        ...(after && { id: MoreThan(after) }),
+        ...(found && { id: found }),
+        ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+      },
       order: { id: 'asc' },
       take: limit + 1,
     });

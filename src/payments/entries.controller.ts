@@ -1,9 +1,9 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { IdOf } from '../platform/http/input.pipe.js';
-import { ListQuery, ListRoute, type Page } from '../platform/http/lists.js';
+import { ListRoute, type Page } from '../platform/http/lists.js';
 import type { LedgerEntry } from './ledger-entry.entity.js';
-import { EntryPage, EntryResource } from './ledger.dto.js';
+import { EntryListQuery, EntryPage, EntryResource } from './ledger.dto.js';
 import { EntriesService } from './entries.service.js';
 
 /** The ledger of one account: entries of every kind. */
@@ -18,7 +18,7 @@ export class EntriesController {
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('accountId', new IdOf('account')) accountId: string,
-    @Query() query: ListQuery,
+    @Query() query: EntryListQuery,
   ): Promise<Page<LedgerEntry>> {
     return this.entries.listOfAccount(practiceId, accountId, query);
   }

@@ -8,12 +8,12 @@ import {
   externalIdOf,
   limitOf,
   pageOf,
-  type ListQuery,
   type Page,
   type ResourceListQuery,
 } from '../platform/http/lists.js';
 import { notFound } from '../platform/http/problem.js';
 import { PracticesService } from '../practices/practices.service.js';
+import type { EntryListQuery } from './ledger.dto.js';
 import { LedgerEntry } from './ledger-entry.entity.js';
 import { families, type Family } from './ledger.rules.js';
 
@@ -52,15 +52,13 @@ export class EntriesService {
     const found = external && (await findByExternalId(manager, practiceId, family, external));
     if (external && !found) return { data: [], nextCursor: null };
     const rows = await manager.find(LedgerEntry, {
-      where: [
-        {
-          practiceId,
-          kind: In(families[family]),
-          ...(after && { id: MoreThan(after) }),
-          ...(found && { id: found }),
-          ...(query.updatedSince && { postedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
-        },
-      ],
+      where: {
+        practiceId,
+        kind: In(families[family]),
+        ...(after && { id: MoreThan(after) }),
+        ...(found && { id: found }),
+        ...(query.updatedSince && { postedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+      },
       order: { id: 'asc' },
       take: limit + 1,
     });
@@ -83,7 +81,7 @@ export class EntriesService {
   async listOfAccount(
     practiceId: string,
     accountId: string,
-    query: ListQuery,
+    query: EntryListQuery,
   ): Promise<Page<LedgerEntry>> {
     const manager = this.dataSource.manager;
     const limit = limitOf(query);
@@ -96,7 +94,12 @@ export class EntriesService {
         where: { practiceId, accountId, id: after },
       }));
     const rows = await manager.find(LedgerEntry, {
-      where: { practiceId, accountId, ...(last && { ordinal: MoreThan(last.ordinal!) }) },
+      where: {
+        practiceId,
+        accountId,
+        ...(last && { ordinal: MoreThan(last.ordinal!) }),
+        ...(query.updatedSince && { postedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
+      },
       order: { ordinal: 'asc' },
       take: limit + 1,
     });

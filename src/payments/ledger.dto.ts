@@ -2,6 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import {
   Amount,
   Currency,
+  Instant,
   LocalDate,
   Nested,
   NestedList,
@@ -9,6 +10,7 @@ import {
   Text,
   Uuid,
 } from '../platform/http/fields.js';
+import { ListQuery } from '../platform/http/lists.js';
 import { ExternalId, mostExternalIds } from '../platform/external-ids.js';
 import {
   payerTypes,
@@ -93,6 +95,12 @@ export class Refund {
 export class Reversal {
   @Text({ most: 500, lines: true, optional: true })
   reason?: string;
+}
+
+/** Query of an account's entries of every kind; an external id names an entry only within its family. */
+export class EntryListQuery extends ListQuery {
+  @Instant({ optional: true, description: 'Only what was posted at or after this time.' })
+  updatedSince?: string;
 }
 
 export class EntryResource {

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { DateTime } from 'luxon';
 import { v7 as uuidv7 } from 'uuid';
 import type { Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { replaceExternalIds } from '../platform/external-ids.js';
 import { conflict, invalidField, notFound } from '../platform/http/problem.js';
-import { PracticesService } from '../practices/practices.service.js';
 import type { NewAdjustment, NewCharge, NewPayment } from './ledger.dto.js';
 import { LedgerEntry } from './ledger-entry.entity.js';
 import { entryPosted } from './ledger.events.js';
@@ -29,17 +29,22 @@ type Input = NewCharge &
   Partial<Pick<NewPayment, 'method' | 'payer' | 'claimId' | 'remittanceId'>> &
   Partial<Pick<NewAdjustment, 'reason'>>;
 
-/** An entry before the database has given it its place. */
-type Draft = Omit<LedgerEntry, 'ordinal' | 'postedOn' | 'postedAt' | 'balanceAfter' | 'version'> & {
-  postedOn: string | null;
-};
+/** An entry before the account has given it its place. */
+type Draft = Omit<LedgerEntry, 'ordinal' | 'balanceAfter' | 'version'>;
+
+/** Where an entry goes, and when. */
+interface Target {
+  now: Date;
+  /** Of the practice. */
+  timeZone: string;
+  patientId: string | null;
+  accountId: string;
+  currency: string;
+}
 
 @Injectable()
 export class LedgerService {
-  constructor(
-    private readonly practices: PracticesService,
-    private readonly outbox: Outbox,
-  ) {}
+  constructor(private readonly outbox: Outbox) {}
 
   /**
    * Posts a charge, a payment or an adjustment.
@@ -60,7 +65,7 @@ export class LedgerService {
         `The account is kept in ${target.currency}.`,
       );
     }
-    return this.append(tx, cause, target.timeZone, {
+    return this.append(tx, cause, {
       id: uuidv7(),
       practiceId,
       accountId: target.accountId,
@@ -68,7 +73,8 @@ export class LedgerService {
       kind,
       amount: input.amount,
       currency: target.currency,
-      postedOn: input.postedOn ?? null,
+      postedOn: input.postedOn ?? today(target),
+      postedAt: target.now,
       method: input.method ?? null,
       payer: input.payer ?? null,
       claimId: input.claimId ?? null,
@@ -119,13 +125,15 @@ export class LedgerService {
     amount: number,
     reason: string | undefined,
   ): Promise<LedgerEntry> {
-    const { timeZone } = await this.practices.get(payment.practiceId, tx);
-    return this.append(tx, cause, timeZone, {
+    const { practiceId, accountId } = payment;
+    const target = await this.target(tx, practiceId, { accountId });
+    return this.append(tx, cause, {
       ...payment,
       id: uuidv7(),
       kind,
       amount,
-      postedOn: null,
+      postedOn: today(target),
+      postedAt: target.now,
       reason: reason ?? null,
       description: null,
       reversesEntryId: payment.id,
@@ -133,7 +141,7 @@ export class LedgerService {
     });
   }
 
-  private async append(tx: Tx, cause: Cause, timeZone: string, draft: Draft): Promise<LedgerEntry> {
+  private async append(tx: Tx, cause: Cause, draft: Draft): Promise<LedgerEntry> {
     const [row] = await tx.query(postEntrySql, [
       draft.id,
       draft.practiceId,
@@ -143,7 +151,7 @@ export class LedgerService {
       effectOf(draft.kind, draft.amount),
       draft.currency,
       draft.postedOn,
-      timeZone,
+      draft.postedAt,
       draft.method,
       draft.payer && JSON.stringify(draft.payer),
       draft.claimId,
@@ -153,26 +161,20 @@ export class LedgerService {
       draft.reversesEntryId,
       JSON.stringify(draft.externalIds),
     ]);
-    const { postedOn, postedAt, accountVersion } = row;
-    const entry = tx.create(LedgerEntry, {
-      ...draft,
-      postedOn,
-      postedAt,
-      balanceAfter: Number(row.balanceAfter),
-    });
+    const entry = tx.create(LedgerEntry, { ...draft, balanceAfter: Number(row.balanceAfter) });
     if (draft.externalIds.length > 0) {
       const { practiceId, id, externalIds } = draft;
       await replaceExternalIds(tx, practiceId, familyOf(draft.kind), id, externalIds);
     }
-    await this.outbox.append(tx, cause, entryPosted(entry, accountVersion));
+    await this.outbox.append(tx, cause, entryPosted(entry, row.accountVersion));
     return entry;
   }
 
   private async target(
     tx: Tx,
     practiceId: string,
-    { patientId, accountId }: Input,
-  ): Promise<{ timeZone: string; patientId: string | null; accountId: string; currency: string }> {
+    { patientId, accountId }: Pick<Input, 'patientId' | 'accountId'>,
+  ): Promise<Target> {
     const [target] = await tx.query(ledgerTargetSql, [practiceId, patientId, accountId]);
     if (!target) throw notFound('practice');
     if ((patientId === undefined) === (accountId === undefined)) {
@@ -186,4 +188,9 @@ export class LedgerService {
     }
     return target;
   }
+}
+
+/** Zones are read by one library everywhere: the server's own may be older and not know a name. */
+function today({ now, timeZone }: Target): string {
+  return DateTime.fromJSDate(now, { zone: timeZone }).toISODate()!;
 }

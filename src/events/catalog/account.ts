@@ -64,7 +64,7 @@ export const accountEvents = {
     fields: {
       accountId: id.uuid(),
       holder: full.object(holder),
-      changedFields: minimum.changedFields({
+      changedFields: full.changedFields({
         'holder.givenName': 'full',
         'holder.familyName': 'full',
         'holder.email': 'full',

@@ -123,7 +123,8 @@ export const patientEvents = {
       ...patientIds,
       email: full.text().optional(),
       phone: full.text().optional(),
-      changedFields: minimum.changedFields({ email: 'full', phone: 'full' }),
+      // The type's name says all that may be known without the address.
+      changedFields: full.changedFields({ email: 'full', phone: 'full' }),
       previous: full.object({
         email: full.text().nullable().optional(),
         phone: full.text().nullable().optional(),

@@ -1,7 +1,6 @@
 /**
  * One entry and the account it changes, in one statement: the triggers check both against each other when it
- * ends, and the update's row lock gives concurrent entries their order. The day is the practice's by the
- * database's clock.
+ * ends, and the update's row lock gives concurrent entries their order.
  */
 export const postEntrySql = `
   with account as (
@@ -13,15 +12,14 @@ export const postEntrySql = `
   ), entry as (
     insert into ledger_entries
       (id, practice_id, account_id, patient_id, kind, amount, currency, ordinal, balance_after,
-       posted_on, method, payer, claim_id, remittance_id, reason, description, reverses_entry_id,
+       posted_on, posted_at, method, payer, claim_id, remittance_id, reason, description, reverses_entry_id,
        external_ids)
     select $1::uuid, $2::uuid, $3::uuid, $4::uuid, $5::text, abs($6::bigint), $7::text,
            account.entries, account.balance,
-           coalesce($8::date, (clock_timestamp() at time zone $9::text)::date),
+           $8::date, $9::timestamptz,
            $10::text, $11::jsonb, $12::text, $13::text, $14::text, $15::text, $16::uuid, $17::jsonb
     from account
-    returning posted_at, posted_on, balance_after
+    returning balance_after
   )
-  select entry.posted_at as "postedAt", entry.posted_on::text as "postedOn",
-         entry.balance_after as "balanceAfter", account.version as "accountVersion"
+  select entry.balance_after as "balanceAfter", account.version as "accountVersion"
   from entry, account`;
