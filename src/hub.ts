@@ -67,7 +67,7 @@ export async function startHub(
     const app = await NestFactory.create<NestFastifyApplication>(
       AppModule.on(foundation),
       httpAdapter(),
-      { logger, abortOnError: false },
+      { logger, abortOnError: false, bodyParser: false },
     );
     undo.push(() => app.close());
     prepareServer(app);

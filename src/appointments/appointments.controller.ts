@@ -40,8 +40,7 @@ export class AppointmentsController {
   }
 
   @Get()
-  @ListRoute('In order of creation, whatever was moved since.')
-  @ApiOkResponse({ type: AppointmentPage })
+  @ListRoute('In order of creation, whatever was moved since.', AppointmentPage)
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: AppointmentListQuery,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { sessionOptions } from './data-source.js';
 
-/** `events`: the log has grown. `deliveries`: there is due work; the keys are shard numbers. */
+/** `events`: the log has grown. `deliveries`: there is due work; keys are endpoint ids, or shards where one was changed. */
 export type Channel = 'events' | 'deliveries';
 type Listener = (keys: ReadonlySet<string> | 'all') => void;
 

@@ -34,8 +34,7 @@ export class AccountsController {
   }
 
   @Get()
-  @ListRoute('In order of creation.')
-  @ApiOkResponse({ type: AccountPage })
+  @ListRoute('In order of creation.', AccountPage)
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: ResourceListQuery,

@@ -34,8 +34,7 @@ export class PatientsController {
   }
 
   @Get()
-  @ListRoute('In order of creation.')
-  @ApiOkResponse({ type: PatientPage })
+  @ListRoute('In order of creation.', PatientPage)
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: DeletableListQuery,

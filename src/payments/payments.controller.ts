@@ -33,8 +33,7 @@ export class PaymentsController {
   }
 
   @Get()
-  @ListRoute('In order of creation.')
-  @ApiOkResponse({ type: EntryPage })
+  @ListRoute('In order of creation.', EntryPage)
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: ResourceListQuery,

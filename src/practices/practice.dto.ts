@@ -71,6 +71,7 @@ export class NewPractice {
 /** Currency, kind and sandbox stay: the ledger's amounts and everybody's access hang on them. */
 export class PracticeChange extends PartialType(
   PickType(NewPractice, ['name', 'timeZone', 'externalIds', 'reminderRules']),
+  { skipNullProperties: false },
 ) {}
 
 export class ReminderRuleResource extends NewReminderRule {

@@ -28,8 +28,7 @@ export class PracticesController {
   }
 
   @Get()
-  @ListRoute('In order of creation.')
-  @ApiOkResponse({ type: PracticePage })
+  @ListRoute('In order of creation.', PracticePage)
   list(@Query() query: ResourceListQuery): Promise<Page<Practice>> {
     return this.practices.list(query);
   }

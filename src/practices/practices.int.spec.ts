@@ -179,6 +179,8 @@ describe('a change', () => {
     [{ kind: 'medical' }, '/kind'],
     [{ currency: 'EUR' }, '/currency'],
     [{ sandbox: true }, '/sandbox'],
+    [{ name: null }, '/name'],
+    [{ externalIds: null }, '/externalIds'],
     [{ timeZone: 'Mars/Olympus' }, '/timeZone'],
   ])('is refused: %j', async (body, pointer) => {
     const answer = await patch(await make(), body);

@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
 import { IdOf } from '../../platform/http/input.pipe.js';
-import { defaultLimit } from '../../platform/http/lists.js';
+import { defaultLimit, listOf } from '../../platform/http/lists.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
 import type { CloudEvent } from '../catalog/envelope.js';
 import { typePattern } from '../catalog/type-patterns.js';
@@ -46,21 +46,4 @@ export class FeedController {
     if (!event) throw notFound('event');
     return event;
   }
-}
-
-function listOf(
-  text: string | undefined,
-  parameter: string,
-  isValid: (item: string) => boolean,
-): string[] | undefined {
-  if (text === undefined) return undefined;
-  const items = text.split(',').map((item) => item.trim());
-  if (items.length > 200 || !items.every(isValid)) {
-    throw invalidParameter(
-      parameter,
-      'malformed',
-      `${parameter} must be up to 200 comma-separated names or ids.`,
-    );
-  }
-  return items;
 }

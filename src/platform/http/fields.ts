@@ -3,6 +3,7 @@ import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   ArrayUnique,
   IsArray,
   IsBoolean,
@@ -61,6 +62,12 @@ function field(
   );
 }
 
+// PostgreSQL cannot store U+0000, and control characters in a name are a mistake everywhere.
+/* oxlint-disable no-control-regex */
+const noControl = /^[^\u0000-\u001f\u007f]*$/;
+const noControlButLines = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
+/* oxlint-enable no-control-regex */
+
 /** Text of `least` to `most` characters without control characters (but line breaks, where `lines`). */
 export function Text(
   options: FieldOptions & { least?: number; most?: number; lines?: boolean } = {},
@@ -72,14 +79,9 @@ export function Text(
     IsString(),
     MinLength(least),
     MaxLength(most),
-    // PostgreSQL cannot store U+0000, and control characters in a name are a mistake everywhere.
-    // oxlint-disable-next-line no-control-regex
-    Matches(
-      lines ? /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/ : /^[^\u0000-\u001f\u007f]*$/,
-      {
-        message: '$property must not contain control characters',
-      },
-    ),
+    Matches(lines ? noControlButLines : noControl, {
+      message: '$property must not contain control characters',
+    }),
   );
 }
 
@@ -260,11 +262,18 @@ export function NestedList(
 export function TextList(
   options: FieldOptions & { most: number; least?: number; uuid?: boolean },
 ): PropertyDecorator {
-  const { most, uuid = false } = options;
+  const { most, least = 0, uuid = false } = options;
   return field(
     options,
-    { type: 'string', isArray: true, maxItems: most, ...(uuid && { format: 'uuid' }) },
+    {
+      type: 'string',
+      isArray: true,
+      minItems: least,
+      maxItems: most,
+      ...(uuid && { format: 'uuid' }),
+    },
     IsArray(),
+    ArrayMinSize(least),
     ArrayMaxSize(most),
     ArrayUnique(),
     ...(uuid

@@ -10,10 +10,11 @@ export const firstPagePosition = 'firstPagePosition';
  * Marks a list of resources. Its first page carries `Hub-Position`, taken before the list is read: following the
  * feed from there misses nothing that the list does not show.
  */
-export function ListRoute(description: string): MethodDecorator {
+export function ListRoute(description: string, page: new () => object): MethodDecorator {
   return applyDecorators(
     SetMetadata(firstPagePosition, true),
     ApiOkResponse({
+      type: page,
       description,
       headers: {
         'Hub-Position': {
@@ -94,4 +95,24 @@ export function externalIdOf({
     throw invalidParameter('externalId', 'malformed', 'externalId must read system|value.');
   }
   return { system: externalId.slice(0, bar), value: externalId.slice(bar + 1) };
+}
+
+const mostListed = 200;
+
+/** Comma-separated names of a query parameter. @throws Problem 422 for too many, or one that is not valid. */
+export function listOf(
+  text: string | undefined,
+  parameter: string,
+  isValid: (item: string) => boolean,
+): string[] | undefined {
+  if (text === undefined) return undefined;
+  const items = text.split(',').map((item) => item.trim());
+  if (items.length > mostListed || !items.every(isValid)) {
+    throw invalidParameter(
+      parameter,
+      'malformed',
+      `${parameter} must be up to ${mostListed} comma-separated names or ids.`,
+    );
+  }
+  return items;
 }

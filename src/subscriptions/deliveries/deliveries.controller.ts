@@ -27,8 +27,8 @@ export class DeliveriesController {
   @Get('endpoints/:endpointId/deliveries')
   @ListRoute(
     'Newest number first. With filters a page may be short or empty and still have a nextCursor.',
+    DeliveryPage,
   )
-  @ApiOkResponse({ type: DeliveryPage })
   list(
     @Param('endpointId', new IdOf('endpoint')) endpointId: string,
     @Query() query: DeliveryListQuery,

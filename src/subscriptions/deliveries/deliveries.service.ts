@@ -3,7 +3,7 @@ import { isUUID } from 'class-validator';
 import { DataSource, IsNull } from 'typeorm';
 import type { Tx } from '../../database/transactions.js';
 import { typePattern } from '../../events/catalog/type-patterns.js';
-import { limitOf, type Page } from '../../platform/http/lists.js';
+import { limitOf, type Page, listOf } from '../../platform/http/lists.js';
 import { conflict, invalidParameter, notFound } from '../../platform/http/problem.js';
 import { Endpoint } from '../endpoints/endpoint.entity.js';
 import {
@@ -141,23 +141,6 @@ async function read(tx: Tx, id: string): Promise<DeliveryRow> {
   const [row]: DeliveryRow[] = await tx.query(readDeliverySql, [id]);
   if (!row) throw notFound('delivery');
   return row;
-}
-
-function listOf(
-  text: string | undefined,
-  parameter: string,
-  isValid: (item: string) => boolean,
-): string[] | undefined {
-  if (text === undefined) return undefined;
-  const items = text.split(',').map((item) => item.trim());
-  if (items.length > 200 || !items.every(isValid)) {
-    throw invalidParameter(
-      parameter,
-      'malformed',
-      `${parameter} must be up to 200 comma-separated names or ids.`,
-    );
-  }
-  return items;
 }
 
 /** What names of the wanted types begin with, for patterns; `*` begins every name with nothing. */

@@ -1,5 +1,4 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
-import { ArrayNotEmpty } from 'class-validator';
 import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
 import { Flag, OneOf, Text, TextList } from '../../platform/http/fields.js';
 import { DeletableListQuery } from '../../platform/http/lists.js';
@@ -19,7 +18,6 @@ export class NewEndpoint {
     description: 'Names of GET /v1/event-types, `family.*` or `*`.',
     example: ['appointment.*', 'payment.posted'],
   })
-  @ArrayNotEmpty()
   eventTypes: string[];
 
   @TextList({
@@ -30,7 +28,6 @@ export class NewEndpoint {
     nullable: true,
     description: 'Only these practices; absent or null: all its owner may see.',
   })
-  @ArrayNotEmpty()
   practiceIds?: string[] | null;
 
   @OneOf(payloadModes, {

@@ -48,8 +48,7 @@ export class EndpointsController {
   }
 
   @Get()
-  @ListRoute('In order of creation.')
-  @ApiOkResponse({ type: EndpointPage })
+  @ListRoute('In order of creation.', EndpointPage)
   list(@Query() query: EndpointListQuery): Promise<Page<EndpointResource>> {
     return this.endpoints.list(query);
   }

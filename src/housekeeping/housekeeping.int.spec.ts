@@ -1,0 +1,105 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { emitPatientCreated } from '../../test/support/emit.js';
+import { eventually } from '../../test/support/eventually.js';
+import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
+import { EnginePool } from '../database/engine-pool.js';
+import { Settings } from '../platform/settings.js';
+import { HousekeepingService, preparePartitions } from './housekeeping.service.js';
+
+let hub: TestHub;
+let practiceId: string;
+let housekeeping: HousekeepingService;
+
+beforeEach(async () => {
+  hub = await startTestHub();
+  housekeeping = hub.app.get(HousekeepingService);
+  const practice = { name: 'Elm', kind: 'dental', timeZone: 'America/Chicago', currency: 'USD' };
+  practiceId = (await hub.api('POST', '/v1/practices', practice)).body.id;
+});
+afterEach(() => hub.close());
+
+async function partitions(table: string): Promise<string[]> {
+  const { rows } = await hub.database.query(
+    `select inhrelid::regclass::text as name from pg_inherits where inhparent = $1::regclass order by 1`,
+    [table],
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function consumed(): Promise<void> {
+  await eventually(async () => {
+    const { rows } = await hub.database.query(
+      `select exists (select from consumer_cursors as c, events as e
+         where (e.generation, e.xact_id, e.seq) > (c.generation, c.xact_id, c.seq)) as behind`,
+    );
+    expect(rows[0].behind).toBe(false);
+  });
+}
+
+const farFuture = new Date(Date.now() + 90 * 86_400_000);
+
+describe('housekeeping', () => {
+  it('has partitions for the coming days, and new events land there', async () => {
+    await emitPatientCreated(hub, practiceId);
+    const { rows } = await hub.database.query(
+      `select count(*)::int as n from events_default union all select count(*) from events`,
+    );
+    expect(rows.map(({ n }) => Number(n))).toEqual([0, 1]);
+    for (const table of ['events', 'deliveries', 'delivery_attempts']) {
+      expect((await partitions(table)).length).toBeGreaterThanOrEqual(3);
+    }
+  });
+
+  it('moves what came while no partition covered its day', async () => {
+    await hub.database.query(`drop table ${(await partitions('events'))[0]}`);
+    const [id] = await emitPatientCreated(hub, practiceId);
+    const found = 'select tableoid::regclass::text as place from events where id = $1';
+    expect((await hub.database.query(found, [id])).rows[0].place).toBe('events_default');
+    for (const name of (await partitions('events')).filter((name) => name !== 'events_default')) {
+      await hub.database.query(`drop table ${name}`);
+    }
+    await preparePartitions(hub.app.get(EnginePool), hub.app.get(Settings));
+    const { rows } = await hub.database.query(found, [id]);
+    expect(rows[0].place).toMatch(/^events_\d{8}_\d{8}$/);
+    expect((await hub.api('GET', `/v1/events/${id}`)).status).toBe(200);
+  });
+
+  it('drops what is past retention and tells a reader whose cursor lies there', async () => {
+    await emitPatientCreated(hub, practiceId, 3);
+    const first = await hub.api('GET', '/v1/events?limit=1');
+    await consumed();
+    await housekeeping.dropExpired(farFuture);
+    expect((await hub.api('GET', '/v1/events')).body.data).toEqual([]);
+    const late = await hub.api('GET', `/v1/events?after=${first.body.nextCursor}`);
+    expect(late).toMatchObject({ status: 410, body: { code: 'cursor_expired' } });
+  });
+
+  it('keeps what an open delivery still needs, unless its endpoint is disabled', async () => {
+    // Nothing listens on port 1, so that the delivery stays open.
+    const endpoint = { url: 'http://127.0.0.1:1/', eventTypes: ['patient.*'] };
+    const { id } = (await hub.api('POST', '/v1/endpoints', endpoint)).body;
+    await emitPatientCreated(hub, practiceId);
+    await consumed();
+    const deliveries = `/v1/endpoints/${id}/deliveries`;
+    await eventually(async () => {
+      expect((await hub.api('GET', deliveries)).body.data[0]?.status).toBe('failed');
+    });
+    await housekeeping.dropExpired(farFuture);
+    expect((await hub.api('GET', '/v1/events')).body.data).toHaveLength(1);
+
+    await hub.api('PATCH', `/v1/endpoints/${id}`, { enabled: false }, { 'if-match': '*' });
+    await housekeeping.dropExpired(farFuture);
+    expect((await hub.api('GET', '/v1/events')).body.data).toEqual([]);
+  });
+
+  it('forgets idempotency keys after a day', async () => {
+    await hub.database.query(
+      `insert into idempotency_keys (identity, route, key, body_hash, status, created_at)
+       select 'operator', 'POST /v1/practices', n::text, '\\x00', 201, now() - interval '2 days'
+       from generate_series(1, 12000) as n`,
+    );
+    await housekeeping.tick();
+    const { rows } = await hub.database.query('select count(*)::int as n from idempotency_keys');
+    expect(rows[0].n).toBe(0);
+  });
+});
