@@ -13,8 +13,7 @@ export class EntriesController {
   constructor(private readonly entries: EntriesService) {}
 
   @Get()
-  @ListRoute('In the order in which entries were made.')
-  @ApiOkResponse({ type: EntryPage })
+  @ListRoute('In the order in which entries were made.', EntryPage)
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('accountId', new IdOf('account')) accountId: string,
