@@ -1,5 +1,7 @@
 import { expect } from '@jest/globals';
-import type { ApiAnswer, TestHub } from './start-hub.js';
+import type { Api, ApiAnswer, TestHub } from './start-hub.js';
+
+type Database = Pick<TestHub, 'database'>;
 
 /** A practice with one patient, made over the API. */
 export interface Clinic {
@@ -9,7 +11,7 @@ export interface Clinic {
 }
 
 export async function openClinic(
-  hub: TestHub,
+  hub: Api,
   practice: Record<string, unknown> = {},
 ): Promise<Clinic> {
   const made = await hub.api('POST', '/v1/practices', {
@@ -31,7 +33,7 @@ export async function openClinic(
 
 /** Books from `start` for 30 minutes and returns the appointment. */
 export async function book(
-  hub: TestHub,
+  hub: Api,
   { practiceId, patientId }: Clinic,
   start: string | Date,
   more: Record<string, unknown> = {},
@@ -49,7 +51,7 @@ export async function book(
 }
 
 export function act(
-  hub: TestHub,
+  hub: Api,
   appointment: { practiceId: string; id: string },
   action: string,
   body?: unknown,
@@ -62,7 +64,7 @@ export function act(
 
 /** Changes a resource as somebody who has just read it. */
 export async function patch(
-  hub: TestHub,
+  hub: Api,
   path: string,
   body: Record<string, unknown>,
 ): Promise<ApiAnswer> {
@@ -75,7 +77,7 @@ export async function patch(
  * before. Returns their ids.
  */
 export async function bookMany(
-  hub: TestHub,
+  hub: Database,
   { practiceId, patientId }: Clinic,
   count: number,
   start: Date,
@@ -100,7 +102,7 @@ export async function bookMany(
 
 /** What the log says of one appointment, in order. */
 export async function eventsOf(
-  hub: TestHub,
+  hub: Database,
   { id }: { id: string },
 ): Promise<{ id: string; type: string; subjectVersion: number; time: Date; data: any }[]> {
   const { rows } = await hub.database.query(
@@ -113,7 +115,7 @@ export async function eventsOf(
 
 /** The rows of an appointment's reminders, in order of sequence and moment. */
 export async function remindersOf(
-  hub: TestHub,
+  hub: Database,
   { id }: { id: string },
 ): Promise<{ sequence: number; lead: string; dueAt: string; status: string }[]> {
   const { rows } = await hub.database.query(
@@ -125,7 +127,7 @@ export async function remindersOf(
 }
 
 /** The database's clock, `minutes` from now: bookings relative to it need no clock of the test's own. */
-export async function inMinutes(hub: TestHub, minutes: number): Promise<Date> {
+export async function inMinutes(hub: Database, minutes: number): Promise<Date> {
   const { rows } = await hub.database.query(
     `select clock_timestamp()::timestamptz(3) + make_interval(secs => $1::float8 * 60) as moment`,
     [minutes],

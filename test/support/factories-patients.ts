@@ -1,7 +1,7 @@
-import type { TestHub } from './start-hub.js';
+import type { Api, TestHub } from './start-hub.js';
 
 /** A practice, so that each test has one of its own and none sees another's facts. */
-export async function aPractice(hub: TestHub, change: object = {}): Promise<any> {
+export async function aPractice(hub: Api, change: object = {}): Promise<any> {
   return made(hub, '/v1/practices', {
     name: 'Elm Street Dental',
     kind: 'dental',
@@ -13,7 +13,7 @@ export async function aPractice(hub: TestHub, change: object = {}): Promise<any>
 
 /** A human patient with an account in their own name. */
 export async function aPatient(
-  hub: TestHub,
+  hub: Api,
   practice: { id: string },
   change: object = {},
 ): Promise<any> {
@@ -27,7 +27,7 @@ export async function aPatient(
 
 /** An animal with an account in its owner's name. */
 export async function anAnimal(
-  hub: TestHub,
+  hub: Api,
   practice: { id: string },
   change: object = {},
 ): Promise<any> {
@@ -41,7 +41,7 @@ export async function anAnimal(
 }
 
 export async function anAccount(
-  hub: TestHub,
+  hub: Api,
   practice: { id: string },
   change: object = {},
 ): Promise<any> {
@@ -53,7 +53,7 @@ export async function anAccount(
 
 /** A charge, payment or adjustment of 100.00. */
 export async function anEntry(
-  hub: TestHub,
+  hub: Api,
   practice: { id: string },
   family: 'charges' | 'payments' | 'adjustments',
   change: object,
@@ -67,7 +67,7 @@ export async function anEntry(
   });
 }
 
-async function made(hub: TestHub, path: string, body: object): Promise<any> {
+async function made(hub: Api, path: string, body: object): Promise<any> {
   const answer = await hub.api('POST', path, body);
   if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
   return answer.body;

@@ -28,6 +28,9 @@ export interface TestHub {
   close(): Promise<void>;
 }
 
+/** A hub in whatever process, as far as it answers requests. */
+export type Api = Pick<TestHub, 'api'>;
+
 export const testKey = 'hub_live_the-operator-of-the-tests';
 
 export interface TestHubOptions {
