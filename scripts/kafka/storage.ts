@@ -100,6 +100,7 @@ export function claimFolder(dataDir: string, spawn: () => number): void {
     if (isBroker(pid)) {
       throw new Error(
         `Process ${pid} is a Kafka that uses ${dataDir} (says ${file}). End it first.`,
+        { cause: error },
       );
     }
     rmSync(file, { force: true });

@@ -1,4 +1,8 @@
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { exec } from '../../scripts/kafka/java.js';
 import { Leash } from '../../scripts/kafka/leash.js';
@@ -56,17 +60,18 @@ export async function startKafkaContainer(version: string, log: Log) {
   };
   const settings = Object.entries(environment).flatMap(([key, value]) => ['-e', `${key}=${value}`]);
   const publish = ['--publish', `${brokers}:${port}`];
+  const folder = await mkdtemp(path.join(tmpdir(), 'hub-kafka-'));
+  const logFile = path.join(folder, 'docker.log');
+  const out = openSync(logFile, 'a');
   // In the foreground: the client hands its SIGTERM on to the container, so the leash holds that too.
+  // Its output goes to a file, as a pipe would break with this process and end it before the leash does.
   const child = spawn('docker', ['run', '--rm', ...publish, ...settings, imageOf(version)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', out, out],
     detached: true,
   });
-  const leash = new Leash();
+  closeSync(out);
+  const leash = new Leash(folder);
   leash.hold(child.pid ?? 0);
-  let said = '';
-  const listen = (chunk: Buffer) => (said = (said + chunk.toString()).slice(-2_000));
-  child.stdout.on('data', listen);
-  child.stderr.on('data', listen);
   let running = true;
   const ended = new Promise<void>((resolve) => {
     const end = () => {
@@ -79,12 +84,14 @@ export async function startKafkaContainer(version: string, log: Log) {
     if (running) child.kill('SIGTERM');
     await ended;
     leash.release();
+    await rm(folder, { recursive: true, force: true });
   };
 
   log(`starting a container of ${imageOf(version)} at ${brokers}`);
   const deadline = performance.now() + READY_TIMEOUT_MS;
   while (!(await clusterId(brokers).catch(() => undefined))) {
     if (!running || performance.now() > deadline) {
+      const said = (await readFile(logFile, 'utf8')).slice(-2_000);
       await stop();
       throw new Error(`The Kafka container did not get ready. It said last:\n${said}`);
     }

@@ -42,8 +42,12 @@ export async function prepareKafka(): Promise<() => Promise<void>> {
   };
 }
 
-/** One line in, the name of the question; one line of JSON out. */
+/**
+ * One line in, the name of the question; one line of JSON out. A connection that asks nothing lasts as
+ * long as this process: whoever holds the other end learns of its death.
+ */
 function answer(socket: Socket, answers: Record<string, () => Promise<unknown>>): void {
+  socket.unref();
   // A worker that went away while it waited.
   socket.on('error', () => undefined);
   socket.once('data', (question) => {

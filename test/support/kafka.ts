@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { beforeAll, describe, it } from '@jest/globals';
 import { startBroker } from '../../scripts/kafka/broker.js';
 import type { Broker } from '../../scripts/kafka/broker.js';
@@ -52,8 +53,18 @@ export function uniqueTopic(prefix: string): string {
  * A broker of the caller's own, to be stopped, killed and restarted at will; `stop()` it at the end.
  * For tests of a `describeWithKafka` with `own: true`.
  */
-export function startOwnBroker(options: { port?: number; dataDir?: string } = {}): Promise<Broker> {
-  return startBroker({ ...options, log });
+export async function startOwnBroker(
+  options: { port?: number; dataDir?: string } = {},
+): Promise<Broker> {
+  const run = await connectToRun();
+  // A worker of a run that was killed lives on while its test waits for something, and longer with a
+  // broker at its side. So the broker ends with the run, not only with the worker.
+  const ended = new AbortController();
+  run.once('close', () => ended.abort());
+  run.unref();
+  const broker = await startBroker({ ...options, log, signal: ended.signal });
+  ended.signal.addEventListener('abort', () => void broker.stop());
+  return broker;
 }
 
 function reportMissing(name: string, reason: string): void {
@@ -64,15 +75,21 @@ function reportMissing(name: string, reason: string): void {
 
 /** Asks jest's main process: see prepareKafka in kafka-run.ts. */
 async function ask<T>(question: 'find' | 'start'): Promise<T> {
+  const run = await connectToRun();
+  run.write(`${question}\n`);
+  let text = '';
+  for await (const chunk of run) text += String(chunk);
+  const reply = JSON.parse(text) as { value: T; error?: string };
+  if (reply.error !== undefined) throw new Error(reply.error);
+  return reply.value;
+}
+
+async function connectToRun(): Promise<Socket> {
   const port = Number(process.env.TEST_KAFKA_PORT);
   if (!port)
     throw new Error('TEST_KAFKA_PORT is not set: run specs with jest and its global setup');
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
-  socket.write(`${question}\n`);
-  let text = '';
-  for await (const chunk of socket) text += String(chunk);
-  const reply = JSON.parse(text) as { value: T; error?: string };
-  if (reply.error !== undefined) throw new Error(reply.error);
-  return reply.value;
+  socket.on('error', () => undefined);
+  return socket;
 }
