@@ -13,6 +13,7 @@ import { Commands } from './http/commands.js';
 import { InputPipe } from './http/input.pipe.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { Logger } from './logger.js';
+import { Metrics } from './metrics.js';
 import { Settings } from './settings.js';
 
 /** What a hub is made of before NestJS starts: opened, checked and migrated. */
@@ -45,6 +46,7 @@ export class PlatformModule {
         { provide: EnginePool, useValue: pool },
         { provide: Signals, useValue: signals },
         { provide: OperatorKeys, useValue: keys },
+        Metrics,
         Leases,
         Transactions,
         Commands,
@@ -53,7 +55,7 @@ export class PlatformModule {
         { provide: APP_PIPE, useClass: InputPipe },
         { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
       ],
-      exports: [Settings, Logger, EnginePool, Signals, Leases, Transactions, Commands],
+      exports: [Settings, Logger, Metrics, EnginePool, Signals, Leases, Transactions, Commands],
     };
   }
 }

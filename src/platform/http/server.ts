@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 
+import { Metrics } from '../metrics.js';
+
 export const mostBodyBytes = 256 * 1024;
 
 /** The HTTP side of the hub: limits first, so that no request can hold a connection or memory for long. */
@@ -30,6 +32,11 @@ export function prepareServer(app: NestFastifyApplication): void {
     void reply.header('x-request-id', request.id);
     void reply.header('cache-control', 'no-store');
     void reply.header('x-content-type-options', 'nosniff');
+    done();
+  });
+  const { requests } = app.get(Metrics);
+  server.addHook('onResponse', (request, reply, done) => {
+    requests.inc({ method: request.method, status: `${Math.floor(reply.statusCode / 100)}xx` });
     done();
   });
   app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (_request, body, done) => {

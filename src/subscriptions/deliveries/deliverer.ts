@@ -3,6 +3,7 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import { EnginePool } from '../../database/engine-pool.js';
 import { Signals } from '../../database/signals.js';
 import { Logger } from '../../platform/logger.js';
+import { Metrics } from '../../platform/metrics.js';
 import { Settings } from '../../platform/settings.js';
 import { Wakeable } from '../../platform/wakeable.js';
 import type { AttemptResult } from './delivery.js';
@@ -53,10 +54,11 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly settings: Settings,
     private readonly client: WebhookClient,
     private readonly logger: Logger,
+    metrics: Metrics,
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
     this.reader = new DueReader(pool);
-    this.sender = new Sender(client, settings);
+    this.sender = new Sender(client, settings, metrics);
     this.recorder = new ResultRecorder(pool, this.owner, logger, (lane, result) =>
       this.settle(lane, result),
     );

@@ -1,6 +1,7 @@
 import { nextAttemptDelaySeconds } from '../retry/retry-schedule.js';
 import { signedHeaders } from '../signing/standard-webhooks.js';
 import type { AttemptResult, DueDelivery, Target } from './delivery.js';
+import type { Metrics } from '../../platform/metrics.js';
 import type { Settings } from '../../platform/settings.js';
 import { WebhookBodies } from './webhook-body.js';
 import type { WebhookClient } from './webhook-client.js';
@@ -13,6 +14,7 @@ export class Sender {
   constructor(
     private readonly client: WebhookClient,
     settings: Settings,
+    private readonly metrics: Metrics,
   ) {
     this.bodies = new WebhookBodies(settings);
   }
@@ -38,13 +40,17 @@ export class Sender {
     } catch {
       // A mistake of the hub's own, such as a closed client; nothing of it is the partner's business.
     }
+    const durationMs = result?.durationMs ?? 0;
+    const outcome = result?.outcome ?? 'internal_error';
+    this.metrics.webhookAttempts.inc({ outcome });
+    this.metrics.webhookSeconds.observe(durationMs / 1000);
     return {
       deliveryId: delivery.id,
       number,
       ...judge(result, number),
       at,
-      durationMs: result?.durationMs ?? 0,
-      outcome: result?.outcome ?? 'internal_error',
+      durationMs,
+      outcome,
       statusCode: result?.statusCode ?? null,
       error: result ? (result.error ?? null) : 'the hub could not send',
     };

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { v7 as uuidv7 } from 'uuid';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Signals } from '../../database/signals.js';
+import { Metrics } from '../../platform/metrics.js';
 import { claimBatch } from '../../events/bus/claim.js';
 import { EventBus, type EventBatch, type Subscription } from '../../events/bus/event-bus.js';
 import type { EventHeader } from '../../events/log/event-log.js';
@@ -31,6 +32,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly bus: EventBus,
     private readonly pool: EnginePool,
     private readonly signals: Signals,
+    private readonly metrics: Metrics,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -43,16 +45,21 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** One transaction per batch: the cursor, the numbers and the rows, or nothing of it. */
   async handle(batch: EventBatch): Promise<void> {
-    const endpointIds = await this.pool.transaction(async (client) => {
+    const { endpointIds, made } = await this.pool.transaction(async (client) => {
       await claimBatch(client, batch);
       const index = await this.endpoints(client);
       const routes = index.route(batch.events);
-      return routes.size > 0 ? this.write(client, routes) : [];
+      return routes.size > 0 ? this.write(client, routes) : { endpointIds: [], made: 0 };
     });
-    if (endpointIds.length > 0) this.signals.emit('deliveries', endpointIds);
+    if (made === 0) return;
+    this.metrics.deliveriesMade.inc(made);
+    this.signals.emit('deliveries', endpointIds);
   }
 
-  private async write(client: PoolClient, routes: Map<string, EventHeader[]>): Promise<string[]> {
+  private async write(
+    client: PoolClient,
+    routes: Map<string, EventHeader[]>,
+  ): Promise<{ endpointIds: string[]; made: number }> {
     const { rows: counters } = await client.query<{ endpoint_id: string; last_sequence: string }>({
       name: 'fan-out-lock',
       text: lockCountersSql,
@@ -74,7 +81,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
       text: moveCountersSql,
       values: [endpointIds, sequences],
     });
-    return endpointIds;
+    return { endpointIds, made: rows.length };
   }
 
   private async endpoints(client: PoolClient): Promise<EndpointIndex> {
@@ -109,9 +116,12 @@ class DeliveryRows {
     row.forEach((value, column) => this.columns[column]!.push(value));
   }
 
+  get length(): number {
+    return this.columns[0]!.length;
+  }
+
   *chunks(size: number): Generator<unknown[][]> {
-    const length = this.columns[0]!.length;
-    for (let from = 0; from < length; from += size) {
+    for (let from = 0; from < this.length; from += size) {
       yield this.columns.map((column) => column.slice(from, from + size));
     }
   }
