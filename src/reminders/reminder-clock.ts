@@ -16,6 +16,7 @@ const nextName = 'reminders-next';
 export class ReminderClock implements OnModuleDestroy {
   private readonly rest = new Wakeable();
   private ticking?: Promise<void>;
+  private failing = false;
 
   constructor(
     private readonly reminders: ReminderTick,
@@ -41,12 +42,15 @@ export class ReminderClock implements OnModuleDestroy {
       if (missed > 0)
         this.logger.warn({ missed }, 'reminders came too late for their appointments');
       if (fired > 0) this.logger.debug({ fired }, 'reminders fired');
+      if (this.failing) this.logger.info({}, 'the reminders tick works again');
+      this.failing = false;
       const inMs = await this.reminders.nextInMs();
       if (inMs !== undefined && inMs < everyMs && !this.rest.stopped) this.tickIn(inMs);
     } catch (error) {
-      // The rows wait; the next second tries again.
+      // The rows wait; the next second tries again, and says nothing new as long as nothing changes.
       const level = isTransient(error) ? 'warn' : 'error';
-      this.logger[level]({ err: error }, 'the reminders tick failed');
+      if (!this.failing) this.logger[level]({ err: error }, 'the reminders tick failed');
+      this.failing = true;
     }
   }
 

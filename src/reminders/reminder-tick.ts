@@ -35,7 +35,8 @@ type Claimed = Appointment & {
 
 interface Due {
   id: string;
-  practice_id: string;
+  practiceId: string;
+  appointmentId: string;
 }
 
 /** Fires the reminders that are due. Any number of hubs may do so at once. */
@@ -91,10 +92,9 @@ export class ReminderTick {
    * is tried alone, and it is skipped, visibly.
    */
   private async settleBatch(due: Due[], now: Date): Promise<Fate[]> {
-    const practiceIds = [...new Set(due.map(({ practice_id }) => practice_id))];
-    const ids = due.map(({ id }) => id);
+    const practiceIds = [...new Set(due.map(({ practiceId }) => practiceId))];
     try {
-      return await this.transactions.run(practiceIds, (tx) => this.settle(tx, ids, now));
+      return await this.transactions.run(practiceIds, (tx) => this.settle(tx, due, now));
     } catch (error) {
       if (!(error instanceof SchemaViolation || error instanceof EventTooLarge)) throw error;
       if (due.length > 1) {
@@ -102,14 +102,22 @@ export class ReminderTick {
         for (const each of due) fates.push(...(await this.settleBatch([each], now)));
         return fates;
       }
-      this.logger.error({ reminderId: ids[0], err: error }, 'a reminder cannot be said, skipped');
-      await this.pool.query(settleSql, [now, ids, ['skipped'], [null]]);
+      const [{ id, appointmentId }] = due as [Due];
+      this.logger.error(
+        { reminderId: id, appointmentId, err: error },
+        'a reminder cannot be said, skipped',
+      );
+      await this.pool.query(settleSql, [now, [id], ['skipped'], [null]]);
       return ['skipped'];
     }
   }
 
-  private async settle(tx: Tx, ids: string[], now: Date): Promise<Fate[]> {
-    const claimed: Claimed[] = await tx.query(claimDueSql, [ids, now]);
+  private async settle(tx: Tx, due: Due[], now: Date): Promise<Fate[]> {
+    const claimed: Claimed[] = await tx.query(claimDueSql, [
+      due.map(({ id }) => id),
+      due.map(({ appointmentId }) => appointmentId),
+      now,
+    ]);
     if (claimed.length === 0) return [];
     const fates = claimed.map((row) => fateOf(findingOf(row), now));
     const speaking = claimed.filter((_, i) => fates[i] === 'fired' || fates[i] === 'missed');

@@ -4,7 +4,6 @@ import { eventually } from '../../test/support/eventually.js';
 import {
   act,
   book,
-  bookMany,
   eventsOf,
   openClinic,
   patch,
@@ -217,83 +216,6 @@ describe('after downtime', () => {
     ]);
     expect(await statusesOf(visit)).toEqual(['missed']);
   });
-});
-
-describe('several hubs', () => {
-  it('fire each reminder once, whoever is faster', async () => {
-    const second = await startTestHub({ databaseUrl: hub.databaseUrl });
-    try {
-      const clinics = [];
-      for (let i = 0; i < 6; i++) clinics.push(await openClinic(hub, halfAnHour));
-      for (const clinic of clinics) await bookMany(hub, clinic, 150, at(start));
-      const other = second.app.get(ReminderTick);
-      const tallies = await Promise.all([tick.run(due), other.run(due), tick.run(due)]);
-      expect(tallies.reduce((sum, { fired }) => sum + fired, 0)).toBe(900);
-      const practices = clinics.map(({ practiceId }) => practiceId);
-      const { rows } = await hub.database.query(
-        `select count(*)::int as events, count(distinct subject)::int as appointments,
-                (select count(*)::int from appointment_reminders
-                 where practice_id = any($1) and status = 'fired') as fired
-         from events where practice_id = any($1) and type = 'appointment.reminder_due'`,
-        [practices],
-      );
-      expect(rows).toEqual([{ events: 900, appointments: 900, fired: 900 }]);
-    } finally {
-      await second.close();
-    }
-  });
-
-  it('that stop in the middle of a burst leave each reminder either fired or waiting', async () => {
-    const second = await startTestHub({ databaseUrl: hub.databaseUrl });
-    const clinic = await openClinic(hub, halfAnHour);
-    await bookMany(hub, clinic, 1500, at(start));
-    const firing = second.app.get(ReminderTick).run(due);
-    await eventually(async () => {
-      const { rows } = await hub.database.query(
-        `select from events where practice_id = $1 and type = 'appointment.reminder_due' limit 1`,
-        [clinic.practiceId],
-      );
-      expect(rows).toHaveLength(1);
-    });
-    await Promise.all([second.close(), firing.catch(() => undefined)]);
-    const count = async () => {
-      const { rows } = await hub.database.query(
-        `select (select count(*)::int from events
-                 where practice_id = $1 and type = 'appointment.reminder_due') as said,
-                count(*) filter (where status = 'fired')::int as fired,
-                count(*) filter (where status in ('fired', 'pending'))::int as all
-         from appointment_reminders where practice_id = $1`,
-        [clinic.practiceId],
-      );
-      return rows[0];
-    };
-    const stopped = await count();
-    expect(stopped.all).toBe(1500);
-    expect(stopped.said).toBe(stopped.fired);
-    await tick.run(due);
-    expect(await count()).toEqual({ said: 1500, fired: 1500, all: 1500 });
-  });
-});
-
-it('lets live facts of the same practice through during a burst', async () => {
-  const clinic = await openClinic(hub, halfAnHour);
-  await bookMany(hub, clinic, 1500, at(start));
-  let bursting = true;
-  const burst = tick.run(due).finally(() => (bursting = false));
-  while (bursting) await book(hub, clinic, '2031-07-01T10:00:00Z');
-  await burst;
-  const { rows } = await hub.database.query(
-    `select type from events where practice_id = $1 and type <> 'patient.created' and type like 'appointment.%'
-     order by generation, xact_id, seq`,
-    [clinic.practiceId],
-  );
-  const types = rows.map(({ type }) => type);
-  const live = types.filter((type) => type === 'appointment.scheduled');
-  const between = types
-    .slice(types.indexOf('appointment.reminder_due'), types.lastIndexOf('appointment.reminder_due'))
-    .filter((type) => type === 'appointment.scheduled');
-  expect(live.length).toBeGreaterThan(0);
-  expect(between.length).toBeGreaterThan(0);
 });
 
 it('skips a reminder that cannot be said, and fires the others', async () => {

@@ -4,15 +4,18 @@
  * holds the practice and wants the rows.
  */
 
-/** What is due: index only, oldest first. $1 now, $2 how many. */
+/** What is due, oldest first. $1 now, $2 how many. */
 export const findDueSql = `
-  select id, practice_id from appointment_reminders
+  select id, practice_id as "practiceId", appointment_id as "appointmentId" from appointment_reminders
   where status = 'pending' and due_at <= $1
   order by due_at, id limit $2`;
 
 /**
  * Claims what was found and is still due, with the appointment and the patient as they are now: the snapshot is
- * younger than the practices' locks. Rows that another hub holds are its business. $1 ids, $2 now.
+ * younger than the practices' locks. Rows that another hub holds are its business. $1 ids, $2 their appointments, $3 now.
+ *
+ * The appointments' ids say nothing new, but with them the planner looks 250 rows up by key where it would otherwise
+ * read a table of 30,000 (12 ms against 1 ms a batch).
  */
 export const claimDueSql = `
   select r.id as "reminderId", r.sequence as "reminderSequence", r.rule_id as "ruleId",
@@ -24,15 +27,18 @@ export const claimDueSql = `
   from appointment_reminders as r
   join appointments as a on a.id = r.appointment_id
   left join patients as p on p.id = a.patient_id
-  where r.id = any($1::bigint[]) and r.status = 'pending' and r.due_at <= $2
+  where r.id = any($1::bigint[]) and a.id = any($2::uuid[]) and r.status = 'pending' and r.due_at <= $3
   order by r.due_at, r.id
   for update of r skip locked`;
 
-/** One statement for the batch. $1 now, $2 ids, $3 what became of them, $4 the events that say so. */
+/**
+ * One statement for the batch. $1 now, $2 ids, $3 what became of them, $4 the events that say so. The ids are given
+ * twice for the same reason: without statistics the join alone read the whole table (50 ms against 4).
+ */
 export const settleSql = `
   update appointment_reminders as r set status = s.status, settled_at = $1, event_id = s.event_id
   from unnest($2::bigint[], $3::text[], $4::uuid[]) as s (id, status, event_id)
-  where r.id = s.id`;
+  where r.id = s.id and r.id = any($2::bigint[])`;
 
 /** How long until the next one is due, by the database's clock; below zero where it is late. */
 export const nextDueSql = `
