@@ -109,10 +109,14 @@ function marked(mark: Mark) {
      */
     changedFields: <M extends Record<string, Mark>>(marks: M) =>
       field<(keyof M & string)[]>({
-        schema: (mode) => ({
-          type: 'array',
-          items: { enum: Object.keys(marks).filter((name) => visible(marks[name]!, mode)) },
-        }),
+        schema: (mode) => {
+          const names = Object.keys(marks).filter((name) => visible(marks[name]!, mode));
+          // An empty enum is no valid schema: where nothing may be named, the list is empty.
+          return {
+            type: 'array',
+            ...(names.length > 0 ? { items: { enum: names } } : { maxItems: 0 }),
+          };
+        },
         project: (names, mode) => names.filter((name) => visible(marks[name]!, mode)),
       }),
   };

@@ -222,12 +222,17 @@ export function OneOf(values: readonly string[], options: FieldOptions = {}): Pr
   return field(options, { type: 'string', enum: [...values] }, IsIn(values));
 }
 
+// Swagger takes a function for a lazy type only by its shape, `() => type()`.
+
 /** An object with fields of its own. */
 export function Nested(
   type: () => new () => object,
   options: FieldOptions = {},
 ): PropertyDecorator {
-  return applyDecorators(Type(type), field(options, { type }, IsObjectValue(), ValidateNested()));
+  return applyDecorators(
+    Type(type),
+    field(options, { type: () => type() }, IsObjectValue(), ValidateNested()),
+  );
 }
 
 // ValidateNested lets arrays through, item by item.
@@ -250,7 +255,7 @@ export function NestedList(
     Type(type),
     field(
       options,
-      { type, isArray: true, maxItems: options.most },
+      { type: () => type(), isArray: true, maxItems: options.most },
       IsArray(),
       ArrayMaxSize(options.most),
       ValidateNested({ each: true }),
