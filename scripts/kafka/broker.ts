@@ -6,7 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { kafkaJars } from './jars.js';
-import { findJava } from './java.js';
+import { findJava, QUICK_START } from './java.js';
 import { Leash } from './leash.js';
 import { freePort, isFree } from './ports.js';
 import { clusterId } from './probe.js';
@@ -18,7 +18,7 @@ import {
   serverProperties,
 } from './storage.js';
 
-const READY_TIMEOUT_MS = 90_000;
+const READY_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
 const PORT_ATTEMPTS = 3;
 
@@ -27,6 +27,8 @@ export interface BrokerOptions {
   port?: number;
   /** Kept at stop. Absent: a temporary folder, removed at stop. */
   dataDir?: string;
+  /** Compiles less: ready with half the CPU time (3.8 s against 6.7 s), slower under load. For tests. */
+  shortLived?: boolean;
   log: (line: string) => void;
   /** Ends a start that is under way; what was begun is undone. */
   signal?: AbortSignal;
@@ -34,6 +36,7 @@ export interface BrokerOptions {
 
 interface Installation {
   java: string;
+  javaOptions: string[];
   jars: string;
   dataDir: string;
   cluster: string;
@@ -56,7 +59,9 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const leash = new Leash(temporary ? dataDir : undefined);
   try {
     const cluster = await formatStorage(java, jars, dataDir, signal);
-    const broker = new Broker({ java, jars, dataDir, cluster }, temporary, leash, log);
+    const javaOptions = options.shortLived ? ['-Xmx512m', QUICK_START] : ['-Xmx512m'];
+    const installation = { java, javaOptions, jars, dataDir, cluster };
+    const broker = new Broker(installation, temporary, leash, log);
     await broker.start(options.port || undefined, signal);
     return broker;
   } catch (error) {
@@ -141,7 +146,7 @@ export class Broker {
   }
 
   private async launch(signal?: AbortSignal): Promise<void> {
-    const { java, jars, dataDir } = this.installation;
+    const { java, javaOptions, jars, dataDir } = this.installation;
     const files = brokerFiles(dataDir);
     const at = { data: files.data, port: this.port, controllerPort: await freePort() };
     signal?.throwIfAborted();
@@ -149,7 +154,7 @@ export class Broker {
       writeFileSync(files.config, serverProperties(at));
       const out = openSync(files.log, 'a');
       this.logStart = fstatSync(out).size;
-      const args = ['-Xmx512m', '-Dorg.slf4j.simpleLogger.showDateTime=true'];
+      const args = [...javaOptions, '-Dorg.slf4j.simpleLogger.showDateTime=true'];
       args.push('-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS');
       args.push('-cp', path.join(jars, '*'), BROKER_CLASS, files.config);
       // Detached: a terminal's Ctrl-C must reach this process alone, which then ends the broker.

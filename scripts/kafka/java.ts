@@ -7,6 +7,9 @@ export const exec = promisify(execFile);
 /** Kafka 4 brokers are compiled for Java 17. */
 const MINIMUM_JAVA = 17;
 
+/** Java's first compiler only, whose code is there sooner and slower. */
+export const QUICK_START = '-XX:TieredStopAtLevel=1';
+
 /** No broker can be started on this machine as it is; the message says what to do about it. */
 export class KafkaUnavailable extends Error {
   override name = 'KafkaUnavailable';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { exec } from './java.js';
+import { exec, QUICK_START } from './java.js';
 
 export const BROKER_CLASS = 'kafka.Kafka';
 const FORMAT_TIMEOUT_MS = 60_000;
@@ -35,7 +35,7 @@ export async function formatStorage(
     try {
       await writeFile(config, serverProperties({ data: incoming, port: 1, controllerPort: 2 }));
       const id = randomBytes(16).toString('base64url');
-      const tool = ['-cp', path.join(jars, '*'), 'kafka.tools.StorageTool'];
+      const tool = [QUICK_START, '-cp', path.join(jars, '*'), 'kafka.tools.StorageTool'];
       await exec(java, [...tool, 'format', `--cluster-id=${id}`, '-c', config], {
         timeout: FORMAT_TIMEOUT_MS,
         maxBuffer: 16_777_216,

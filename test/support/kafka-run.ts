@@ -75,7 +75,7 @@ async function find(): Promise<{ told: KafkaFound; start: () => Promise<Running>
   const missing = await reasonOf(findJava().then(() => kafkaJars({ log })));
   return {
     told: { sharedMissing: missing, ownMissing: missing },
-    start: () => startBroker({ log }),
+    start: () => startBroker({ shortLived: true, log }),
   };
 }
 

@@ -62,7 +62,7 @@ export async function startOwnBroker(
   const ended = new AbortController();
   run.once('close', () => ended.abort());
   run.unref();
-  const broker = await startBroker({ ...options, log, signal: ended.signal });
+  const broker = await startBroker({ ...options, shortLived: true, log, signal: ended.signal });
   ended.signal.addEventListener('abort', () => void broker.stop());
   return broker;
 }
