@@ -16,6 +16,20 @@ beforeAll(async () => {
 });
 afterAll(() => hub?.close());
 
+/** Ticks until nothing is due: what is busy is left to the next tick. */
+async function drain(practiceIds: string[], ...ticks: ReminderTick[]): Promise<number> {
+  let fired = 0;
+  await eventually(async () => {
+    for (const tally of await Promise.all(ticks.map((each) => each.run(due)))) fired += tally.fired;
+    const { rows } = await hub.database.query(
+      `select from appointment_reminders where practice_id = any($1) and status = 'pending' and due_at <= $2 limit 1`,
+      [practiceIds, due],
+    );
+    expect(rows).toEqual([]);
+  });
+  return fired;
+}
+
 describe('several hubs', () => {
   it('fire each reminder once, whoever is faster', async () => {
     const second = await startTestHub({ databaseUrl: hub.databaseUrl });
@@ -24,9 +38,8 @@ describe('several hubs', () => {
       for (let i = 0; i < 6; i++) clinics.push(await openClinic(hub, halfAnHour));
       for (const clinic of clinics) await bookMany(hub, clinic, 150, start);
       const other = second.app.get(ReminderTick);
-      const tallies = await Promise.all([tick.run(due), other.run(due), tick.run(due)]);
-      expect(tallies.reduce((sum, { fired }) => sum + fired, 0)).toBe(900);
       const practices = clinics.map(({ practiceId }) => practiceId);
+      expect(await drain(practices, tick, other, tick)).toBe(900);
       const { rows } = await hub.database.query(
         `select count(*)::int as events, count(distinct subject)::int as appointments,
                 (select count(*)::int from appointment_reminders
@@ -67,7 +80,7 @@ describe('several hubs', () => {
     const stopped = await count();
     expect(stopped.all).toBe(1500);
     expect(stopped.said).toBe(stopped.fired);
-    await tick.run(due);
+    await drain([clinic.practiceId], tick);
     expect(await count()).toEqual({ said: 1500, fired: 1500, all: 1500 });
   });
 });
@@ -78,7 +91,7 @@ it('lets live facts of the same practice through during a burst', async () => {
   const liveFacts = async () => {
     for (let i = 0; i < 20; i++) await book(hub, clinic, '2031-07-01T10:00:00Z');
   };
-  await Promise.all([tick.run(due), liveFacts()]);
+  await Promise.all([drain([clinic.practiceId], tick), liveFacts()]);
   const { rows } = await hub.database.query(
     `select type from events where practice_id = $1 and type like 'appointment.%'
      order by generation, xact_id, seq`,

@@ -57,7 +57,7 @@ export class ReminderClock implements OnModuleDestroy {
   private tickIn(ms: number): void {
     this.cancelNext();
     // A timer may run up to a millisecond early, and the database's clock decides. What is due already is more than
-    // one tick takes, or another hub's: both can wait a little.
+    // one tick takes, or its practice is busy: both can wait a little.
     const wait = ms > 0 ? Math.ceil(ms) + 1 : 50;
     const timer = setTimeout(() => void this.tick(), wait);
     this.registry.addTimeout(nextName, timer);

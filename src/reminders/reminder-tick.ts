@@ -10,10 +10,16 @@ import { SchemaViolation } from '../events/outbox/validate.js';
 import { Logger } from '../platform/logger.js';
 import { Wakeable } from '../platform/wakeable.js';
 import { fateOf, type Fate } from './reminder.rules.js';
-import { claimDueSql, findDueSql, nextDueSql, settleSql } from './sql/due-reminders.js';
+import {
+  claimDueSql,
+  findDueSql,
+  lockFreePracticesSql,
+  nextDueSql,
+  settleSql,
+} from './sql/due-reminders.js';
 
 /** Small, so that a practice's lock is held for milliseconds only. */
-export const batchSize = 250;
+const batchSize = 250;
 /** Bounds a tick, and with it how old its idea of the time can get. */
 const mostBatches = 20;
 const shortestPauseMs = 5;
@@ -39,6 +45,12 @@ interface Due {
   appointmentId: string;
 }
 
+/** What became of a batch, and which practices were locked by others. */
+interface Settled {
+  fates: Fate[];
+  busy: string[];
+}
+
 /** Fires the reminders that are due. Any number of hubs may do so at once. */
 @Injectable()
 export class ReminderTick {
@@ -52,21 +64,24 @@ export class ReminderTick {
   /**
    * Settles what is due at `now`, by default one reading of the database's clock for the whole tick, batch by batch.
    * After a batch it rests as long as the batch took: a burst gets half of what the database can do, and facts that
-   * happen meanwhile the other half. Ends early once `rest` is stopped.
+   * happen meanwhile the other half. What belongs to a practice that is being written to is left to the next tick.
+   * Ends early once `rest` is stopped.
    */
   async run(now?: Date, rest = new Wakeable()): Promise<Tally> {
     const moment = now ?? (await this.databaseTime());
     const tally: Tally = { fired: 0, missed: 0, superseded: 0, skipped: 0 };
+    const busy: string[] = [];
     for (let batches = 0; batches < mostBatches && !rest.stopped; batches++) {
       const began = performance.now();
       const { rows } = await this.pool.query<Due>({
         name: 'reminders-due',
         text: findDueSql,
-        values: [moment, batchSize],
+        values: [moment, busy, batchSize],
       });
       if (rows.length === 0) break;
-      const fates = await this.settleBatch(rows, moment);
-      for (const fate of fates) tally[fate] += 1;
+      const settled = await this.settleBatch(rows, moment);
+      for (const fate of settled.fates) tally[fate] += 1;
+      busy.push(...settled.busy);
       if (rows.length < batchSize) break;
       await rest.pause(Math.max(shortestPauseMs, performance.now() - began));
     }
@@ -91,16 +106,18 @@ export class ReminderTick {
    * A row that cannot be said (somebody's SQL made the appointment unreadable) must not hold up the others: then each
    * is tried alone, and it is skipped, visibly.
    */
-  private async settleBatch(due: Due[], now: Date): Promise<Fate[]> {
-    const practiceIds = [...new Set(due.map(({ practiceId }) => practiceId))];
+  private async settleBatch(due: Due[], now: Date): Promise<Settled> {
     try {
-      return await this.transactions.run(practiceIds, (tx) => this.settle(tx, due, now));
+      return await this.transactions.run([], (tx) => this.settle(tx, due, now));
     } catch (error) {
       if (!(error instanceof SchemaViolation || error instanceof EventTooLarge)) throw error;
       if (due.length > 1) {
-        const fates: Fate[] = [];
-        for (const each of due) fates.push(...(await this.settleBatch([each], now)));
-        return fates;
+        const each: Settled[] = [];
+        for (const one of due) each.push(await this.settleBatch([one], now));
+        return {
+          fates: each.flatMap(({ fates }) => fates),
+          busy: each.flatMap(({ busy }) => busy),
+        };
       }
       const [{ id, appointmentId }] = due as [Due];
       this.logger.error(
@@ -108,17 +125,22 @@ export class ReminderTick {
         'a reminder cannot be said, skipped',
       );
       await this.pool.query(settleSql, [now, [id], ['skipped'], [null]]);
-      return ['skipped'];
+      return { fates: ['skipped'], busy: [] };
     }
   }
 
-  private async settle(tx: Tx, due: Due[], now: Date): Promise<Fate[]> {
+  private async settle(tx: Tx, due: Due[], now: Date): Promise<Settled> {
+    const practiceIds = [...new Set(due.map(({ practiceId }) => practiceId))];
+    const locked: { id: string }[] = await tx.query(lockFreePracticesSql, [practiceIds]);
+    const free = new Set(locked.map(({ id }) => id));
+    const busy = practiceIds.filter((id) => !free.has(id));
+    const ours = due.filter(({ practiceId }) => free.has(practiceId));
     const claimed: Claimed[] = await tx.query(claimDueSql, [
-      due.map(({ id }) => id),
-      due.map(({ appointmentId }) => appointmentId),
+      ours.map(({ id }) => id),
+      ours.map(({ appointmentId }) => appointmentId),
       now,
     ]);
-    if (claimed.length === 0) return [];
+    if (claimed.length === 0) return { fates: [], busy };
     const fates = claimed.map((row) => fateOf(findingOf(row), now));
     const speaking = claimed.filter((_, i) => fates[i] === 'fired' || fates[i] === 'missed');
     const eventIds = await this.outbox.append(
@@ -135,7 +157,7 @@ export class ReminderTick {
       fates,
       claimed.map(({ reminderId }) => eventOfReminder.get(reminderId) ?? null),
     ]);
-    return fates;
+    return { fates, busy };
   }
 }
 

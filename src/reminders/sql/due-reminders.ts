@@ -4,11 +4,19 @@
  * holds the practice and wants the rows.
  */
 
-/** What is due, oldest first. $1 now, $2 how many. */
+/** What is due, oldest first. $1 now, $2 practices that are busy, $3 how many. */
 export const findDueSql = `
   select id, practice_id as "practiceId", appointment_id as "appointmentId" from appointment_reminders
-  where status = 'pending' and due_at <= $1
-  order by due_at, id limit $2`;
+  where status = 'pending' and due_at <= $1 and practice_id <> all($2::uuid[])
+  order by due_at, id limit $3`;
+
+/**
+ * Takes the locks that are free, by the key of `lockPractices`, and names their practices. It does not wait: a batch
+ * spans many practices, and one that waited for a busy practice (its zone is being changed, say) would keep every
+ * other practice from writing meanwhile. So two hubs share a burst, too: each takes what the other leaves.
+ */
+export const lockFreePracticesSql = `
+  select id from unnest($1::text[]) as id where pg_try_advisory_xact_lock(hashtextextended(id, 0))`;
 
 /**
  * Claims what was found and is still due, with the appointment and the patient as they are now: the snapshot is
@@ -38,7 +46,7 @@ export const claimDueSql = `
 export const settleSql = `
   update appointment_reminders as r set status = s.status, settled_at = $1, event_id = s.event_id
   from unnest($2::bigint[], $3::text[], $4::uuid[]) as s (id, status, event_id)
-  where r.id = s.id and r.id = any($2::bigint[])`;
+  where r.id = s.id and r.id = any($2::bigint[]) and r.status = 'pending'`;
 
 /** How long until the next one is due, by the database's clock; below zero where it is late. */
 export const nextDueSql = `
