@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { whenNpmIsGone } from '../scripts/kafka/launcher.js';
 import { startHubProcess } from './hub-process.js';
 import { startPartner, type Received } from './receiver.js';
 import { practices, tour } from './story.js';
@@ -94,4 +95,7 @@ async function main(): Promise<boolean> {
   return left.length === 0;
 }
 
+// Leaves by `exit` whatever ends it, which takes the hub along.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+whenNpmIsGone(() => process.exit(1));
 process.exit((await main()) ? 0 : 1);

@@ -33,7 +33,20 @@ export function buildIfNeeded() {
   }
 }
 
+// npm passes a SIGTERM on to the shell it started, which dies of it and tells nobody: the hub would outlive `npm start`.
+function endWithNpm() {
+  const shell = process.ppid;
+  if (!process.env.npm_lifecycle_event) return;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, 250);
+  timer.unref();
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  endWithNpm();
   buildIfNeeded();
   await import(pathToFileURL(built).href);
 }
