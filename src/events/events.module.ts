@@ -1,7 +1,13 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_INTERCEPTOR } from '@nestjs/core';
+import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
+import { Settings } from '../platform/settings.js';
 import { Cursors } from './bus/cursors.js';
 import { EventBus } from './bus/event-bus.js';
+import { Handover } from './bus/handover.js';
+import { KafkaBus } from './bus/kafka/kafka-bus.js';
+import { RelayStore } from './bus/kafka/relay-store.js';
+import { Relay } from './bus/kafka/relay.js';
+import { Topic } from './bus/kafka/topic.js';
 import { ParkedEvents } from './bus/parked-events.js';
 import { PostgresLogBus } from './bus/postgres-log/postgres-log-bus.js';
 import { EventTypesController } from './feed/event-types.controller.js';
@@ -19,10 +25,19 @@ import { Outbox } from './outbox/outbox.js';
     Outbox,
     EventLog,
     Cursors,
+    Handover,
     ParkedEvents,
     FeedService,
-    PostgresLogBus,
-    { provide: EventBus, useExisting: PostgresLogBus },
+    Topic,
+    RelayStore,
+    Relay,
+    {
+      // Made only where it is wanted, since the bus that is made also starts.
+      provide: EventBus,
+      useFactory: (modules: ModuleRef, settings: Settings): Promise<EventBus> =>
+        modules.create<EventBus>(settings.kafkaBrokers ? KafkaBus : PostgresLogBus),
+      inject: [ModuleRef, Settings],
+    },
     { provide: APP_INTERCEPTOR, useClass: HubPositionInterceptor },
   ],
   exports: [Outbox, EventLog, EventBus],

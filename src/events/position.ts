@@ -36,6 +36,11 @@ export function comparePositions(a: Position, b: Position): number {
   );
 }
 
+/** Of at least one position, the one before all others. */
+export function lowest(positions: readonly Position[]): Position {
+  return positions.reduce((least, other) => (comparePositions(other, least) < 0 ? other : least));
+}
+
 // The database writes decimals without leading zeros, so that the longer one is the larger; a cursor that
 // somebody typed may have them.
 function compareDecimals(a: string, b: string): number {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../../database/engine-pool.js';
 import type { StoredEvent } from '../catalog/envelope.js';
 import { comparePositions, formatPosition, type Position } from '../position.js';
-import { horizonSql, readEventsSql, readHeadersSql } from './sql/read-log.js';
+import { horizonSql, readEventsSql, readHeadersByIdSql, readHeadersSql } from './sql/read-log.js';
 
 /** What routing needs of an event: no payload, so that nobody copies one. */
 export interface EventHeader {
@@ -50,6 +50,16 @@ export class EventLog {
 
   async readEvents(after: Position, limit: number): Promise<LogPage<StoredEvent>> {
     return this.read('log-events', readEventsSql, after, limit, eventFromRow);
+  }
+
+  /** What the log says of these events, in no order; of one that it does not hold, nothing. */
+  async headersOf(ids: readonly string[]): Promise<EventHeader[]> {
+    const { rows } = await this.pool.query<HeaderRow>({
+      name: 'log-headers-by-id',
+      text: readHeadersByIdSql,
+      values: [ids],
+    });
+    return rows.map(headerFromRow);
   }
 
   async horizon(): Promise<Horizon> {
@@ -102,7 +112,7 @@ export class EventLog {
   }
 }
 
-interface HeaderRow {
+export interface HeaderRow {
   id: string;
   type: string;
   practice_id: string | null;
@@ -113,7 +123,8 @@ interface HeaderRow {
   seq: string;
 }
 
-function headerFromRow(row: HeaderRow): EventHeader {
+/** The header columns of `events`, xid8 and bigint read as text. */
+export function headerFromRow(row: HeaderRow): EventHeader {
   return {
     id: row.id,
     type: row.type,

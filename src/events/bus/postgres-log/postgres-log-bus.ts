@@ -4,21 +4,19 @@ import { Leases, type Lease } from '../../../database/leases.js';
 import { Signals } from '../../../database/signals.js';
 import { Logger } from '../../../platform/logger.js';
 import { Settings } from '../../../platform/settings.js';
+import { Wakeable } from '../../../platform/wakeable.js';
 import { EventLog } from '../../log/event-log.js';
-import { logStart, type Position } from '../../position.js';
+import { logStart, lowest, type Position } from '../../position.js';
 import { BatchTaken } from '../claim.js';
 import { consume } from '../consume.js';
 import { Cursors } from '../cursors.js';
 import { EventBus, type BatchHandler, type BusHealth, type Subscription } from '../event-bus.js';
+import { Handover } from '../handover.js';
+import { LogPace } from '../log-pace.js';
 import { ParkedEvents } from '../parked-events.js';
-import { Wakeable } from '../../../platform/wakeable.js';
 
 /** How many events a handler gets at once. */
 const batchSize = 1000;
-/** Signals wake the reader; this is what it falls back on when one is lost. */
-const pollMs = 500;
-/** Committed rows lie above the horizon: the transaction below them ends within milliseconds as a rule. */
-const unsettledMs = 1;
 const retryMs = 250;
 
 /**
@@ -29,12 +27,14 @@ const retryMs = 250;
 export class PostgresLogBus extends EventBus {
   readonly kind = 'log';
   private readonly holder = randomUUID();
-  private readonly running = new Set<Subscription>();
-  private failure: string | undefined;
+  private readonly running = new Map<string, Subscription>();
+  /** By group: what went wrong last, until it goes well again. */
+  private readonly failures = new Map<string, string>();
 
   constructor(
     private readonly log: EventLog,
     private readonly cursors: Cursors,
+    private readonly handover: Handover,
     private readonly parked: ParkedEvents,
     private readonly leases: Leases,
     private readonly signals: Signals,
@@ -53,33 +53,50 @@ export class PostgresLogBus extends EventBus {
         off();
         waker.stop();
         await finished;
-        this.running.delete(subscription);
+        this.running.delete(group);
+        this.failures.delete(group);
       },
     };
-    this.running.add(subscription);
+    this.running.set(group, subscription);
     return subscription;
   }
 
   async health(): Promise<BusHealth> {
-    return { bus: this.kind, up: this.failure === undefined, detail: this.failure };
+    const failures = [...this.failures.values()];
+    return {
+      bus: this.kind,
+      up: failures.length === 0,
+      ...(failures.length > 0 && { detail: failures.join('; ') }),
+    };
+  }
+
+  async consumedThrough(): Promise<Position> {
+    const cursors = await this.cursors.all(this.kind);
+    const needed = [...this.running.keys()].map(
+      (group) => cursors.find((cursor) => cursor.group === group)?.position ?? logStart,
+    );
+    return needed.length > 0 ? lowest(needed) : logStart;
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.running].map((subscription) => subscription.stop()));
+    await Promise.all([...this.running.values()].map((subscription) => subscription.stop()));
   }
 
   private async run(group: string, handler: BatchHandler, waker: Wakeable): Promise<void> {
     while (!waker.stopped) {
       try {
         const lease = await this.leases.take(`log-bus/${group}`, this.holder);
-        if (lease) await this.consumeWhileLeased(lease, group, handler, waker);
-        else await waker.pause((this.settings.leaseSeconds * 1000) / 4);
-        this.failure = undefined;
+        if (lease) {
+          await this.consumeWhileLeased(lease, group, handler, waker);
+        } else {
+          this.failures.delete(group);
+          await waker.pause((this.settings.leaseSeconds * 1000) / 4);
+        }
       } catch (error) {
         // Another hub was faster, or the database is away: start over from the stored cursor.
         if (!(error instanceof BatchTaken)) {
-          this.failure = `reading the log for ${group} failed`;
-          this.logger.warn({ group, err: error }, 'reading the log failed, trying again');
+          this.failures.set(group, `the group ${group} cannot read or handle the log`);
+          this.logger.warn({ group, err: error }, 'a batch of the log failed, trying again');
         }
         await waker.pause(retryMs);
       }
@@ -93,10 +110,11 @@ export class PostgresLogBus extends EventBus {
     waker: Wakeable,
   ): Promise<void> {
     const renewMs = (this.settings.leaseSeconds * 1000) / 3;
-    let cursor: Position = await this.cursors.load(group, this.kind, 0, logStart);
     let renewed = performance.now();
-    await this.parked.redrive(group, this.kind, handler);
     try {
+      let { cursor, wasConsumed } = await this.handover.toLog(group);
+      await this.parked.redrive(group, this.kind, handler);
+      const pace = new LogPace(waker, renewMs);
       while (!waker.stopped) {
         if (performance.now() - renewed > renewMs) {
           renewed = performance.now();
@@ -104,16 +122,16 @@ export class PostgresLogBus extends EventBus {
           await this.parked.redrive(group, this.kind, handler);
         }
         waker.reset();
-        const { events, more } = await this.log.readHeaders(cursor, batchSize);
-        const last = events.at(-1);
-        if (last) {
-          const stretch = { group, bus: this.kind, partition: 0, after: cursor } as const;
-          await consume({ ...stretch, through: last.position, events }, handler, this.parked);
-          cursor = last.position;
+        const page = await this.log.readHeaders(cursor, batchSize);
+        const through = page.events.at(-1)?.position;
+        if (through) {
+          const events = page.events.filter((event) => !wasConsumed(event));
+          const place = { group, bus: this.kind, partition: 0 } as const;
+          await consume({ ...place, after: cursor, through, events }, handler);
+          cursor = through;
         }
-        this.failure = undefined;
-        if (!more) await waker.wait(Math.min(pollMs, renewMs));
-        else if (!last) await waker.pause(unsettledMs);
+        this.failures.delete(group);
+        await pace.afterPage(page);
       }
     } finally {
       await this.leases.release(lease).catch(() => undefined);

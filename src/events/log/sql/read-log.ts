@@ -50,3 +50,8 @@ export const horizonSql = `
 /** One event; ids are time-ordered and the table is partitioned by them, so this looks into one partition. */
 export const readEventByIdSql = `
   select e.*, e.xact_id::text as xact_id, e.seq::text as seq from events as e where e.id = $1`;
+
+/** The headers of some events, by primary key. */
+export const readHeadersByIdSql = `
+  select id, type, practice_id, subject, actor, generation, xact_id::text, seq::text
+  from events where id = any($1::uuid[])`;

@@ -1,0 +1,3 @@
+import { describeEventBus } from '../event-bus.contract.js';
+
+describeEventBus('postgres-log', () => ({}));
