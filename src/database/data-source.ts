@@ -3,6 +3,7 @@ import {
   type DataSourceOptions,
   type NamingStrategyInterface,
 } from 'typeorm';
+import { PooledClient } from './pooled-client.js';
 
 /** `camelCase` in TypeScript and on the wire, `snake_case` in the database only. */
 export class SnakeNaming extends DefaultNamingStrategy implements NamingStrategyInterface {
@@ -42,6 +43,6 @@ export function dataSourceOptions(url: string, connections: number): DataSourceO
     applicationName: 'practice-event-hub api',
     namingStrategy: new SnakeNaming(),
     synchronize: false,
-    extra: sessionOptions,
+    extra: { ...sessionOptions, Client: PooledClient },
   };
 }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { connectionBudget, sessionOptions } from './data-source.js';
+import { PooledClient } from './pooled-client.js';
 
 /**
  * The connections of the event engine (bus, fan-out, deliveries, reminders, housekeeping), apart from the API's,
@@ -11,6 +12,7 @@ export class EnginePool extends pg.Pool {
       connectionString: url,
       max: connectionBudget(connections).engine,
       application_name: 'practice-event-hub engine',
+      Client: PooledClient,
       ...sessionOptions,
     });
     // An idle connection that breaks (the server restarts) is replaced at the next use.
@@ -23,10 +25,6 @@ export class EnginePool extends pg.Pool {
    */
   async transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await this.connect();
-    // A pooled connection in use that breaks emits an error beside the rejected query; without a listener it
-    // would end the process.
-    const ignore = () => undefined;
-    client.on('error', ignore);
     let broken: Error | undefined;
     try {
       await client.query('begin');
@@ -37,7 +35,6 @@ export class EnginePool extends pg.Pool {
       await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));
       throw error;
     } finally {
-      client.off('error', ignore);
       client.release(broken);
     }
   }

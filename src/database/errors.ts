@@ -13,6 +13,8 @@ const transientCodes = [
 ];
 const lostConnection =
   /connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable/i;
+/** TypeORM's, for the next statement of a transaction whose connection broke between two: it has let go of it. */
+const lostTransaction = /^QueryRunner(Provider)?AlreadyReleasedError$/;
 
 /** True where the same statement may succeed later: the database is restarting, overloaded or gone for a moment. */
 export function isTransient(error: unknown): boolean {
@@ -21,7 +23,8 @@ export function isTransient(error: unknown): boolean {
   return (
     transientCodes.includes(code) ||
     (/^[0-9A-Z]{5}$/.test(code) && transientClasses.includes(code.slice(0, 2))) ||
-    lostConnection.test(error.message)
+    lostConnection.test(error.message) ||
+    lostTransaction.test(error.name)
   );
 }
 
