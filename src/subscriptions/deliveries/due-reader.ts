@@ -52,6 +52,20 @@ export class DueReader {
 
   /** Fills the lanes up to `window` deliveries each, first attempts before retries. */
   async fill(lanes: readonly Lane[], window: number): Promise<void> {
+    const before = lanes.map((lane) => ({ lane, readThrough: lane.readThrough }));
+    try {
+      await this.readInto(lanes, window);
+    } catch (error) {
+      // Rows that were read and are in no window yet would lie behind their lane for good.
+      for (const { lane, readThrough } of before) {
+        lane.readThrough = readThrough;
+        lane.look(performance.now());
+      }
+      throw error;
+    }
+  }
+
+  private async readInto(lanes: readonly Lane[], window: number): Promise<void> {
     const now = performance.now();
     const due = [
       ...(await this.pending(
@@ -80,12 +94,11 @@ export class DueReader {
     const sizes = lanes.map((lane) => window - lane.queued);
     // Reset before the read: a signal during it may be about rows that it does not see.
     for (const lane of lanes) lane.mayHavePending = false;
-    const rows = await this.read(
-      'due-pending',
-      pendingSql,
-      [lanes.map(({ target }) => target.id), lanes.map(({ readThrough }) => readThrough), sizes],
-      () => lanes.forEach((lane) => (lane.mayHavePending = true)),
-    );
+    const rows = await this.read('due-pending', pendingSql, [
+      lanes.map(({ target }) => target.id),
+      lanes.map(({ readThrough }) => readThrough),
+      sizes,
+    ]);
     return lanes.flatMap((lane, i) => {
       const own = rows.get(lane.target.id) ?? [];
       lane.readThrough = own.at(-1)?.sequence ?? lane.readThrough;
@@ -99,12 +112,10 @@ export class DueReader {
     // Those under way still stand first in the table, and must not fill the page.
     const sizes = lanes.map((lane) => window / 2 + lane.underWay);
     for (const lane of lanes) lane.retryDueAt = Infinity;
-    const rows = await this.read(
-      'due-retries',
-      retriesSql,
-      [lanes.map(({ target }) => target.id), sizes.map(Math.ceil)],
-      () => lanes.forEach((lane) => lane.retryIn(0, now)),
-    );
+    const rows = await this.read('due-retries', retriesSql, [
+      lanes.map(({ target }) => target.id),
+      sizes.map(Math.ceil),
+    ]);
     return lanes.flatMap((lane, i) => {
       const page = rows.get(lane.target.id) ?? [];
       const fresh = page.filter(({ id }) => !lane.has(id));
@@ -119,12 +130,8 @@ export class DueReader {
     name: string,
     text: string,
     values: unknown[],
-    onFailure: () => void,
   ): Promise<Map<string, DueRow[]>> {
-    const { rows } = await this.pool.query<DueRow>({ name, text, values }).catch((error) => {
-      onFailure();
-      throw error;
-    });
+    const { rows } = await this.pool.query<DueRow>({ name, text, values });
     const byEndpoint = new Map<string, DueRow[]>();
     for (const row of rows) {
       const own = byEndpoint.get(row.endpoint_id);
