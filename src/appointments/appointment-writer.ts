@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
+import { conflict } from '../platform/http/problem.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { ReminderPlanner } from '../reminders/reminder-planner.js';
 import { Appointment } from './appointment.entity.js';
@@ -35,14 +36,15 @@ export class AppointmentWriter {
     return appointment;
   }
 
-  /** Raises the version. `change` sees the database's time, and what it returns is what is written and said. */
+  /** Raises the version. @throws Problem 409 when it would book a deleted patient anew. `change` sees the database's time, and what it returns is what is written and said. */
   async update(
     tx: Tx,
     cause: Cause,
     before: Appointment,
     change: (now: Date) => { fields: Partial<Appointment>; sayings: Saying[] },
   ): Promise<Appointment> {
-    const { now, accountId } = await readPatientNow(tx, before.practiceId, before.patientId);
+    const { practiceId, patientId } = before;
+    const { now, accountId, deleted } = await readPatientNow(tx, practiceId, patientId);
     const { fields, sayings } = change(now);
     const after: Appointment = {
       ...before,
@@ -50,6 +52,13 @@ export class AppointmentWriter {
       version: before.version + 1,
       updatedAt: now,
     };
+    const isAhead = after.status === 'proposed' || after.status === 'booked';
+    if (deleted && isAhead && after.status + after.sequence !== before.status + before.sequence) {
+      throw conflict(
+        'patient_deleted',
+        'The patient was deleted; book for another patient record.',
+      );
+    }
     await tx.update(Appointment, { id: before.id }, after);
     await this.outbox.append(
       tx,

@@ -27,6 +27,8 @@ interface Reminder {
   ruleId: string;
   leadMinutes: number | null;
   leadDays: number | null;
+  /** The appointment's; a lead in days is a number of minutes that depends on the clock's changes. */
+  start: Date;
   dueAt: Date;
   /** What the practice's wall clock shows at `dueAt`. */
   localTime: string;
@@ -35,12 +37,12 @@ interface Reminder {
 /** A rule's moment has come (`appointment.reminder_due`) or was noticed too late (`…_missed`). */
 export function sayReminder(
   type: 'appointment.reminder_due' | 'appointment.reminder_missed',
-  { ruleId, leadMinutes, leadDays, dueAt, localTime }: Reminder,
+  { ruleId, leadMinutes, leadDays, dueAt, start, localTime }: Reminder,
   now: Date,
 ): Saying {
   return say(type, {
     ruleId,
-    leadMinutes: leadMinutes ?? undefined,
+    leadMinutes: leadMinutes ?? Math.round((start.getTime() - dueAt.getTime()) / 60_000),
     leadDays: leadDays ?? undefined,
     dueAt: dueAt.toISOString(),
     localTime,

@@ -6,7 +6,7 @@ import { PracticesService } from '../practices/practices.service.js';
 import { ReminderPlanner } from '../reminders/reminder-planner.js';
 import type { Appointment } from './appointment.entity.js';
 import { say } from './appointment.events.js';
-import { databaseTime } from './database-time.js';
+import { databaseTime } from '../database/transactions.js';
 import { timesMovedTo } from './local-time.rules.js';
 import { appointmentsAheadSql, moveAppointmentsSql } from './sql/zone-changes.js';
 

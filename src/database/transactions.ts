@@ -47,9 +47,24 @@ export class Transactions {
 
 /** Takes the practices' locks until the transaction ends. Must come before its first write. */
 export async function lockPractices(tx: Tx, practiceIds: readonly string[]): Promise<void> {
-  await tx.query(practiceLockSql, [practiceIds]);
+  const [{ now }] = await tx.query(practiceLockSql, [practiceIds]);
+  tx.queryRunner!.data.now = now;
+}
+
+/**
+ * The database's clock, to the millisecond: in a transaction with locks the moment they were held, so that what
+ * happens to a practice one after the other has rising times, whichever hub it came to.
+ */
+export async function databaseTime(tx: Tx): Promise<Date> {
+  const locked: Date | undefined = tx.queryRunner?.data.now;
+  if (locked) return locked;
+  const [{ now }] = await tx.query(`select clock_timestamp()::timestamptz(3) as now`);
+  return now;
 }
 
 export const practiceLockSql = `
-  select pg_advisory_xact_lock(key)
-  from (select distinct hashtextextended(id, 0) as key from unnest($1::text[]) as id order by key) as keys`;
+  select max(now) as now
+  from (
+    select pg_advisory_xact_lock(key), clock_timestamp()::timestamptz(3) as now
+    from (select distinct hashtextextended(id, 0) as key from unnest($1::text[]) as id order by key) as keys
+  ) as locks`;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Tx } from '../database/transactions.js';
+import { databaseTime, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
 import {
@@ -31,7 +31,7 @@ export class AccountsService {
   /** Opens an account in the practice's currency. @throws Problem 422 for an unknown guarantor. */
   async open(tx: Tx, cause: Cause, practice: Practice, input: NewAccount): Promise<Account> {
     const { holder, guarantorPatientId, externalIds = [] } = input;
-    const now = new Date();
+    const now = await databaseTime(tx);
     const account = tx.create(Account, {
       id: uuidv7(),
       practiceId: practice.id,
@@ -96,7 +96,7 @@ export class AccountsService {
           ? guarantorPatientId
           : await this.guarantorId(tx, account.practiceId, guarantorPatientId),
       version: account.version + 1,
-      updatedAt: new Date(),
+      updatedAt: await databaseTime(tx),
     });
     const events = accountChanged(account, changed);
     if (events.length === 0) return account;

@@ -67,11 +67,9 @@ export function speciesFault({
 
 /** Who a new patient's account is made out to. Pure. */
 export function accountFault({
-  kind,
   accountId,
   owner,
 }: {
-  kind: Patient['kind'];
   accountId?: string;
   owner?: object;
 }): Fault | undefined {
@@ -80,13 +78,6 @@ export function accountFault({
       pointer: '/owner',
       code: 'account_or_owner',
       detail: 'Give either accountId or owner, not both.',
-    };
-  }
-  if (kind === 'animal' && !accountId && !owner) {
-    return {
-      pointer: '/owner',
-      code: 'owner_required',
-      detail: 'An animal belongs to an account: give its owner, or the accountId of one.',
     };
   }
   return undefined;

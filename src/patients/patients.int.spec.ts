@@ -115,7 +115,6 @@ describe('a new patient', () => {
 
   it.each([
     ['an animal without species', { species: undefined }, '/species', 'species_required'],
-    ['an animal without owner', { owner: undefined }, '/owner', 'owner_required'],
     ['a human with a species', { kind: 'human' }, '/species', 'animals_only'],
     [
       'a human with a breed',

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Tx } from '../database/transactions.js';
+import { databaseTime, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
 import {
@@ -42,7 +42,7 @@ export class PatientsService {
     const practice = await this.practices.get(practiceId, tx);
     refuse(speciesFault(input) ?? accountFault(input));
     const { externalIds = [], accountId: _account, owner: _owner, ...record } = input;
-    const now = new Date();
+    const now = await databaseTime(tx);
     const patient = tx.create(Patient, {
       familyName: null,
       birthDate: null,
@@ -109,7 +109,7 @@ export class PatientsService {
         accountId: await this.accountId(tx, practiceId, change.accountId),
       }),
       version: before.version + 1,
-      updatedAt: new Date(),
+      updatedAt: await databaseTime(tx),
     });
     refuse(speciesFault(after));
     const changes = changesBetween(before, after);
@@ -143,7 +143,7 @@ export class PatientsService {
     }
     await this.accounts.releaseGuarantor(tx, cause, practiceId, id);
     await replaceExternalIds(tx, practiceId, 'patient', id, []);
-    const now = new Date();
+    const now = await databaseTime(tx);
     const version = patient.version + 1;
     await tx.update(
       Patient,

@@ -11,7 +11,7 @@ import {
   type Page,
   type ResourceListQuery,
 } from '../platform/http/lists.js';
-import { notFound } from '../platform/http/problem.js';
+import { invalidParameter, notFound } from '../platform/http/problem.js';
 import { PracticesService } from '../practices/practices.service.js';
 import type { EntryListQuery } from './ledger.dto.js';
 import { LedgerEntry } from './ledger-entry.entity.js';
@@ -93,6 +93,9 @@ export class EntriesService {
         select: { id: true, ordinal: true },
         where: { practiceId, accountId, id: after },
       }));
+    if (after && !last) {
+      throw invalidParameter('after', 'unknown_cursor', 'after must be a nextCursor of this list.');
+    }
     const rows = await manager.find(LedgerEntry, {
       where: {
         practiceId,

@@ -1,10 +1,11 @@
 import type { Tx } from '../database/transactions.js';
 import { Text } from './http/fields.js';
-import { conflict } from './http/problem.js';
+import { conflict, invalidField } from './http/problem.js';
 
 /** A resource's id in another system. */
 export class ExternalId {
-  @Text({ most: 100, example: 'open-dental' })
+  // Without the bar that separates it from the value in ?externalId=.
+  @Text({ most: 100, pattern: /^[^|]*$/, example: 'open-dental' })
   system: string;
 
   @Text({ most: 200, example: '4711' })
@@ -18,7 +19,7 @@ export const practicesScope = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Makes `ids` the external ids of a resource, in the transaction that writes the resource.
- * @throws Problem 409 when another resource has one of them, or a system is named twice.
+ * @throws Problem 409 when another resource has one of them, 422 when a system is named twice.
  */
 export async function replaceExternalIds(
   tx: Tx,
@@ -28,7 +29,11 @@ export async function replaceExternalIds(
   ids: readonly ExternalId[],
 ): Promise<void> {
   if (new Set(ids.map(({ system }) => system)).size < ids.length) {
-    throw conflict('external_id_repeated', 'Each system can give a resource one id only.');
+    throw invalidField(
+      '/externalIds',
+      'external_id_repeated',
+      'Each system can give a resource one id only.',
+    );
   }
   await tx.query(`delete from external_ids where resource_id = $1`, [resourceId]);
   if (ids.length === 0) return;

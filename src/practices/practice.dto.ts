@@ -7,6 +7,7 @@ import {
   OneOf,
   Text,
   TimeOfDay,
+  Uuid,
   Zone,
 } from '../platform/http/fields.js';
 import { ExternalId, mostExternalIds } from '../platform/external-ids.js';
@@ -68,11 +69,20 @@ export class NewPractice {
   reminderRules?: NewReminderRule[];
 }
 
+/** A rule as it was read, so that the list can be sent back as it came. */
+export class ChangedReminderRule extends NewReminderRule {
+  @Uuid({ optional: true, description: 'Ignored: a rule is known by its lead and keeps its id.' })
+  id?: string;
+}
+
 /** Currency, kind and sandbox stay: the ledger's amounts and everybody's access hang on them. */
 export class PracticeChange extends PartialType(
-  PickType(NewPractice, ['name', 'timeZone', 'externalIds', 'reminderRules']),
+  PickType(NewPractice, ['name', 'timeZone', 'externalIds']),
   { skipNullProperties: false },
-) {}
+) {
+  @NestedList(() => ChangedReminderRule, { most: 20, optional: true })
+  reminderRules?: ChangedReminderRule[];
+}
 
 export class ReminderRuleResource extends NewReminderRule {
   @ApiProperty({ format: 'uuid' })

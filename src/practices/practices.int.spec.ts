@@ -212,7 +212,9 @@ describe('external ids', () => {
       body: { code: 'external_id_taken' },
     });
     const twice = [...externalIds('two'), ...externalIds('three')];
-    expect((await post({ externalIds: twice })).body.code).toBe('external_id_repeated');
+    expect((await post({ externalIds: twice })).body.errors).toMatchObject([
+      { pointer: '/externalIds', code: 'external_id_repeated' },
+    ]);
   });
 
   it('given up are free for another', async () => {

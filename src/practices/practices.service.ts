@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { Tx } from '../database/transactions.js';
+import { databaseTime, type Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, practicesScope, replaceExternalIds } from '../platform/external-ids.js';
 import {
@@ -43,7 +43,7 @@ export class PracticesService {
 
   async create(tx: Tx, id: string, input: NewPractice): Promise<Practice> {
     const { externalIds = [], sandbox = false, reminderRules = defaultRules } = input;
-    const now = new Date();
+    const now = await databaseTime(tx);
     const practice = tx.create(Practice, {
       ...input,
       id,
@@ -103,7 +103,7 @@ export class PracticesService {
         ? withIds(reminderRules, practice.reminderRules)
         : practice.reminderRules,
       version: practice.version + 1,
-      updatedAt: new Date(),
+      updatedAt: await databaseTime(tx),
     });
     if (change.externalIds) {
       await replaceExternalIds(tx, practicesScope, 'practice', practice.id, change.externalIds);
@@ -134,6 +134,6 @@ function withIds(rules: NewReminderRule[], before: ReminderRule[]): ReminderRule
     }
     leads.add(lead);
     const id = before.find((other) => leadOf(other) === lead)?.id ?? uuidv7();
-    return { id, ...rule, onLate: rule.onLate ?? 'nearest' };
+    return { ...rule, id, onLate: rule.onLate ?? 'nearest' };
   });
 }

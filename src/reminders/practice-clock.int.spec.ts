@@ -26,7 +26,7 @@ afterAll(() => hub?.close());
 const leadsSaid = async (appointment: { id: string }) =>
   (await eventsOf(hub, appointment))
     .filter(({ type }) => type === 'appointment.reminder_due')
-    .map(({ data }) => (data.leadMinutes ? `${data.leadMinutes}m` : `${data.leadDays}d`));
+    .map(({ data }) => (data.leadDays ? `${data.leadDays}d` : `${data.leadMinutes}m`));
 const planOf = async (appointment: { id: string }) =>
   (await remindersOf(hub, appointment)).map(
     ({ sequence, lead, status }) => `${sequence} ${lead} ${status}`,
@@ -182,7 +182,7 @@ describe('daylight saving', () => {
         localTime: expect.stringMatching(/T09:30:00$/),
         lateBySeconds: 0,
       });
-      expect(said.find(({ leadMinutes }) => leadMinutes === 1440).dueAt).toBe(
+      expect(said.find(({ leadDays }) => !leadDays).dueAt).toBe(
         new Date(Date.parse(from) - 86_400_000).toISOString(),
       );
     },

@@ -5,7 +5,7 @@ import type { Tx } from '../database/transactions.js';
 import type { Practice } from '../practices/practice.entity.js';
 import { leadOf } from '../practices/reminder-rule.js';
 import { planReminders } from './reminder.rules.js';
-import { carryFiredSql, planRemindersSql } from './sql/plan-reminders.js';
+import { carrySql, planRemindersSql } from './sql/plan-reminders.js';
 
 export type Plannable = Pick<Appointment, 'id' | 'sequence' | 'status' | 'start' | 'localStart'>;
 
@@ -56,7 +56,7 @@ export class ReminderPlanner {
     appointments: readonly Plannable[],
     now: Date,
   ): Promise<void> {
-    await tx.query(carryFiredSql, [appointments.map(({ id }) => id)]);
+    await tx.query(carrySql, [appointments.map(({ id }) => id), now]);
     await this.plan(tx, practice, appointments, now);
   }
 }

@@ -4,7 +4,7 @@ import type { Appointment } from '../appointments/appointment.entity.js';
 import { sayReminder } from '../appointments/appointment.events.js';
 import { localTimeOf } from '../appointments/local-time.rules.js';
 import { EnginePool } from '../database/engine-pool.js';
-import { Transactions, type Tx } from '../database/transactions.js';
+import { lockPractices, Transactions, type Tx } from '../database/transactions.js';
 import { EventTooLarge, Outbox } from '../events/outbox/outbox.js';
 import { SchemaViolation } from '../events/outbox/validate.js';
 import { Logger } from '../platform/logger.js';
@@ -13,6 +13,7 @@ import { fateOf, type Fate } from './reminder.rules.js';
 import {
   claimDueSql,
   findDueSql,
+  findOverdueSql,
   lockFreePracticesSql,
   nextDueSql,
   settleSql,
@@ -23,6 +24,8 @@ const batchSize = 250;
 /** Bounds a tick, and with it how old its idea of the time can get. */
 const mostBatches = 20;
 const shortestPauseMs = 5;
+/** SQLSTATE of a lock that was not to be had in time. */
+const lockNotAvailable = '55P03';
 
 export type Tally = Record<Fate, number>;
 
@@ -64,8 +67,8 @@ export class ReminderTick {
   /**
    * Settles what is due at `now`, by default one reading of the database's clock for the whole tick, batch by batch.
    * After a batch it rests half as long as the batch took: a burst gets two thirds of what the database can do, and
-   * facts that happen meanwhile never less than a third. What belongs to a practice that is being written to is left to the next tick.
-   * Ends early once `rest` is stopped.
+   * facts that happen meanwhile never less than a third. A practice that is being written to comes last: what is late
+   * there by more than a second waits its turn among the writers. Ends early once `rest` is stopped.
    */
   async run(now?: Date, rest = new Wakeable()): Promise<Tally> {
     const moment = now ?? (await this.databaseTime());
@@ -85,7 +88,34 @@ export class ReminderTick {
       if (rows.length < batchSize) break;
       await rest.pause(Math.max(shortestPauseMs, (performance.now() - began) / 2));
     }
+    for (const practiceId of new Set(busy)) {
+      if (rest.stopped) break;
+      for (const fate of await this.settleBusy(practiceId, moment)) tally[fate] += 1;
+    }
     return tally;
+  }
+
+  /**
+   * Queues for the lock of a practice that is written to without a pause, alone, so that nobody else waits with it:
+   * trying for a free moment would never find one. What is late by less may still find one.
+   */
+  private async settleBusy(practiceId: string, moment: Date): Promise<Fate[]> {
+    const { rows } = await this.pool.query<Due>({
+      name: 'reminders-overdue',
+      text: findOverdueSql,
+      values: [moment, practiceId, batchSize],
+    });
+    if (rows.length === 0) return [];
+    try {
+      return await this.transactions.run([], async (tx) => {
+        await tx.query(`set local lock_timeout = '2s'`);
+        await lockPractices(tx, [practiceId]);
+        return (await this.settle(tx, rows, moment)).fates;
+      });
+    } catch (error) {
+      if ((error as { code?: string }).code === lockNotAvailable) return [];
+      throw error;
+    }
   }
 
   /** Milliseconds until the next reminder is due, at most zero where one is; undefined where none waits. */

@@ -9,9 +9,9 @@ import {
   patch,
   remindersOf,
 } from '../../test/support/factories-appointments.js';
+import { eventually } from '../../test/support/eventually.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
-import { databaseTime } from '../appointments/database-time.js';
-import { Transactions } from '../database/transactions.js';
+import { databaseTime, Transactions } from '../database/transactions.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { ReminderPlanner } from './reminder-planner.js';
 import { ReminderTick } from './reminder-tick.js';
@@ -30,7 +30,7 @@ afterAll(() => hub?.close());
 const leadsSaid = async (appointment: { id: string }) =>
   (await eventsOf(hub, appointment))
     .filter(({ type }) => type === 'appointment.reminder_due')
-    .map(({ data }) => (data.leadMinutes ? `${data.leadMinutes}m` : `${data.leadDays}d`));
+    .map(({ data }) => (data.leadDays ? `${data.leadDays}d` : `${data.leadMinutes}m`));
 const planOf = async (appointment: { id: string }) =>
   (await remindersOf(hub, appointment)).map(
     ({ sequence, lead, status }) => `${sequence} ${lead} ${status}`,
@@ -182,4 +182,38 @@ describe('a change of rules', () => {
       { practice_id: other.practiceId, lead: '30m', status: 'pending', count: 3 },
     ]);
   });
+});
+
+it('says late what the hub was down for, also when the visit was made longer meanwhile', async () => {
+  const clinic = await openClinic(hub, { reminderRules: [{ leadDays: 1 }, { leadMinutes: 30 }] });
+  const visit = await book(hub, clinic, start);
+  await hub.database.query(
+    `update appointment_reminders set due_at = clock_timestamp() - interval '1 minute'
+     where appointment_id = $1 and lead = '1d'`,
+    [visit.id],
+  );
+  const longer = { start, end: '2031-06-10T16:30:00.000Z' };
+  expect((await act(hub, visit, 'reschedule', longer)).status).toBe(200);
+  expect(await remindersOf(hub, visit)).toContainEqual(
+    expect.objectContaining({ lead: '1d', sequence: 1, status: 'pending' }),
+  );
+});
+
+it('serves a practice that is written to without a pause, though it finds no free moment', async () => {
+  const clinic = await openClinic(hub, { reminderRules: [{ leadMinutes: 30 }] });
+  const visit = await book(hub, clinic, start);
+  const writer = await hub.database.connect();
+  await writer.query('begin');
+  await writer.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [clinic.practiceId]);
+  const ticking = tick.run(at('2031-06-10T14:10:00Z'));
+  await eventually(async () => {
+    const { rows } = await hub.database.query(
+      `select count(*)::int as n from pg_locks where locktype = 'advisory' and not granted`,
+    );
+    expect(rows[0].n).toBe(1);
+  });
+  await writer.query('commit');
+  writer.release();
+  await ticking;
+  expect(await leadsSaid(visit)).toEqual(['30m']);
 });

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { databaseTime } from '../appointments/database-time.js';
-import type { Tx } from '../database/transactions.js';
+import { databaseTime, type Tx } from '../database/transactions.js';
 import type { Practice } from '../practices/practice.entity.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { ReminderPlanner, type Plannable } from './reminder-planner.js';
@@ -21,7 +20,9 @@ export class RuleChanges implements OnModuleInit {
 
   onModuleInit(): void {
     this.practices.observe(async (tx, _cause, before, after) => {
-      if (!isDeepStrictEqual(before.reminderRules, after.reminderRules)) {
+      // With another zone every booking ahead is moved and planned by these rules anyway, from its new moment.
+      const sameClock = before.timeZone === after.timeZone;
+      if (sameClock && !isDeepStrictEqual(before.reminderRules, after.reminderRules)) {
         await this.planAhead(tx, after);
       }
     });

@@ -45,7 +45,7 @@ const appointmentFields = {
 const reminderFields = {
   ...appointmentFields,
   ruleId: id.uuid(),
-  leadMinutes: minimum.integer().optional(),
+  leadMinutes: minimum.integer(),
   leadDays: minimum.integer().optional(),
   dueAt: minimum.instant(),
   /** What the practice's wall clock shows at `dueAt`. */

@@ -18,5 +18,5 @@ export const patientTiesSql = `
     exists (
       select from appointments a
       where a.practice_id = $1 and a.patient_id = $2
-        and a.status in ('proposed', 'booked') and a.start_at > clock_timestamp()
+        and a.status in ('proposed', 'booked', 'arrived', 'checked-in') and a.start_at > clock_timestamp()
     ) as appointments`;

@@ -157,3 +157,44 @@ describe('requests', () => {
     expect(JSON.stringify(body)).not.toContain('marker-value');
   });
 });
+
+describe('texts', () => {
+  it('must be well-formed Unicode', async () => {
+    const half = await hub.api('POST', '/v1/practices', '{"name":"Elm \\ud83d","kind":"dental"}');
+    expect(half.body.errors).toContainEqual(
+      expect.objectContaining({ pointer: '/name', code: 'matches' }),
+    );
+  });
+
+  it('must be UTF-8, as JSON is', async () => {
+    const answer = await fetch(`${hub.url}/v1/practices`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${hub.key}`, 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify({ ...practice, name: 'Müller' }), 'latin1'),
+    });
+    expect(await answer.json()).toMatchObject({ status: 400, code: 'malformed_request' });
+  });
+
+  it('of a media type that is none of ours are refused', async () => {
+    const answer = await hub.api('POST', '/v1/practices', '{}', { 'content-type': 'text/plain' });
+    expect(answer.body).toMatchObject({ status: 415, code: 'unsupported_media_type' });
+  });
+
+  it('are objects where objects are expected', async () => {
+    const { status, body } = await hub.api('POST', '/v1/practices', {
+      ...practice,
+      externalIds: [[]],
+    });
+    expect(status).toBe(422);
+    expect(body.errors[0].pointer).toBe('/externalIds');
+  });
+});
+
+it('takes reminder rules back as it gave them', async () => {
+  const path = `/v1/practices/${practiceId}`;
+  const { body } = await hub.api('GET', path);
+  const [first, second] = body.reminderRules;
+  const reminderRules = [{ ...first, name: 'Soon' }, second];
+  const changed = await hub.api('PATCH', path, { reminderRules }, { 'if-match': '*' });
+  expect(changed.body.reminderRules).toEqual(reminderRules);
+});

@@ -67,12 +67,20 @@ function field(
 const noControl = /^[^\u0000-\u001f\u007f]*$/;
 const noControlButLines = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
 /* oxlint-enable no-control-regex */
+// Half of a surrogate pair, as a client that cuts UTF-16 after so many units sends it: no Unicode text, and jsonb
+// cannot store it.
+const wellFormed = /^\P{Surrogate}*$/u;
 
 /** Text of `least` to `most` characters without control characters (but line breaks, where `lines`). */
 export function Text(
-  options: FieldOptions & { least?: number; most?: number; lines?: boolean } = {},
+  options: FieldOptions & {
+    least?: number;
+    most?: number;
+    lines?: boolean;
+    pattern?: RegExp;
+  } = {},
 ): PropertyDecorator {
-  const { least = 1, most = 200, lines = false } = options;
+  const { least = 1, most = 200, lines = false, pattern } = options;
   return field(
     options,
     { type: 'string', minLength: least, maxLength: most },
@@ -82,6 +90,8 @@ export function Text(
     Matches(lines ? noControlButLines : noControl, {
       message: '$property must not contain control characters',
     }),
+    Matches(wellFormed, { message: '$property must be well-formed Unicode' }),
+    ...(pattern ? [Matches(pattern, { message: `$property must match ${pattern.source}` })] : []),
   );
 }
 
@@ -231,19 +241,23 @@ export function Nested(
 ): PropertyDecorator {
   return applyDecorators(
     Type(type),
-    field(options, { type: () => type() }, IsObjectValue(), ValidateNested()),
+    field(options, { type: () => type() }, AreObjects(), ValidateNested()),
   );
 }
 
 // ValidateNested lets arrays through, item by item.
-function IsObjectValue(): PropertyDecorator {
-  return ValidateBy({
-    name: 'isObject',
-    validator: {
-      validate: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-      defaultMessage: () => '$property must be an object',
+function AreObjects(options: { each?: boolean } = {}): PropertyDecorator {
+  return ValidateBy(
+    {
+      name: 'isObject',
+      validator: {
+        validate: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+        defaultMessage: () =>
+          options.each ? '$property must be a list of objects' : '$property must be an object',
+      },
     },
-  });
+    options,
+  );
 }
 
 /** A list of objects, at most `most`. */
@@ -258,6 +272,7 @@ export function NestedList(
       { type: () => type(), isArray: true, maxItems: options.most },
       IsArray(),
       ArrayMaxSize(options.most),
+      AreObjects({ each: true }),
       ValidateNested({ each: true }),
     ),
   );
@@ -283,6 +298,10 @@ export function TextList(
     ArrayUnique(),
     ...(uuid
       ? [IsUUID('all', { each: true })]
-      : [IsString({ each: true }), MaxLength(200, { each: true })]),
+      : [
+          IsString({ each: true }),
+          MaxLength(200, { each: true }),
+          Matches(wellFormed, { each: true, message: '$property must be well-formed Unicode' }),
+        ]),
   );
 }

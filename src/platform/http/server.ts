@@ -25,6 +25,9 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
+// Strict, because a body in another encoding would be stored with its letters replaced.
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 /** What every answer carries, and JSON bodies that may be empty (an action without options). */
 export function prepareServer(app: NestFastifyApplication): void {
   const server = app.getHttpAdapter().getInstance();
@@ -39,10 +42,12 @@ export function prepareServer(app: NestFastifyApplication): void {
     requests.inc({ method: request.method, status: `${Math.floor(reply.statusCode / 100)}xx` });
     done();
   });
+  // Fastify's own parser for text would hand a text to handlers that expect an object.
+  server.removeContentTypeParser('text/plain');
   app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined);
     try {
-      done(null, JSON.parse(body.toString()));
+      done(null, JSON.parse(utf8.decode(body as Uint8Array)));
     } catch {
       done(Object.assign(new Error('The body is no JSON'), { statusCode: 400 }));
     }

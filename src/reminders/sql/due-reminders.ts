@@ -10,6 +10,12 @@ export const findDueSql = `
   where status = 'pending' and due_at <= $1 and practice_id <> all($2::uuid[])
   order by due_at, id limit $3`;
 
+/** What a practice is owed for more than a second, oldest first. $1 now, $2 practice, $3 how many. */
+export const findOverdueSql = `
+  select id, practice_id as "practiceId", appointment_id as "appointmentId" from appointment_reminders
+  where status = 'pending' and due_at <= $1::timestamptz - interval '1 second' and practice_id = $2
+  order by due_at, id limit $3`;
+
 /**
  * Takes the locks that are free, by the key of `lockPractices`, and names their practices. It does not wait: a batch
  * spans many practices, and one that waited for a busy practice (its zone is being changed, say) would keep every

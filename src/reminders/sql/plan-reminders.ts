@@ -37,13 +37,15 @@ export const planRemindersSql = `
        or (r.status in ('pending', 'skipped') and r.due_at <> excluded.due_at)`;
 
 /**
- * Takes what has fired along into the new sequence of appointments that moved without a change of what the patient
- * was told (their wall clock), so that it is not said again. $1 appointments.
+ * Takes the reminders along into the new sequence of appointments that moved without a change of what the patient was
+ * told (their wall clock): what fired is not said again, what was skipped for being late stays so, and what the hub was
+ * down for still fires late. $1 appointments, $2 now.
  */
-export const carryFiredSql = `
+export const carrySql = `
   update appointment_reminders as r set sequence = a.sequence
   from appointments as a
-  where a.id = any($1::uuid[]) and r.appointment_id = a.id and r.sequence = a.sequence - 1 and r.status = 'fired'`;
+  where a.id = any($1::uuid[]) and r.appointment_id = a.id and r.sequence = a.sequence - 1 and r.status <> 'superseded'
+    and (r.status <> 'pending' or r.due_at <= $2)`;
 
 /** A stretch of a practice's bookings that are still ahead. $1 practice, $2 now, $3 after this id, $4 limit. */
 export const upcomingBookingsSql = `

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
-import type { Tx } from '../../database/transactions.js';
+import { databaseTime, type Tx } from '../../database/transactions.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
 import { notFound } from '../../platform/http/problem.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
@@ -42,7 +42,7 @@ export class EndpointsService {
   ): Promise<EndpointResource> {
     await checkEndpoint(tx, this.webhooks, input);
     const { id, owner, secret } = identity;
-    const now = new Date();
+    const now = await databaseTime(tx);
     const endpoint = tx.create(Endpoint, {
       id,
       owner,
@@ -131,7 +131,7 @@ export class EndpointsService {
       // Whoever switches it on or off has looked at the hub's reason.
       ...(change.enabled !== undefined && { disabledReason: null }),
       version: endpoint.version + 1,
-      updatedAt: new Date(),
+      updatedAt: await databaseTime(tx),
     };
     await tx.update(Endpoint, { id: endpoint.id }, columns);
     const state = await stateOf(tx, endpoint.id);
@@ -141,7 +141,7 @@ export class EndpointsService {
 
   /** Leaves a tombstone; what is open for it is withheld, the rest of a large backlog by `EndpointRemains.withholdRest`. */
   async bury(tx: Tx, endpoint: Endpoint): Promise<void> {
-    await tx.query(buryEndpointSql, [endpoint.id, new Date()]);
+    await tx.query(buryEndpointSql, [endpoint.id, await databaseTime(tx)]);
     await tx.query(deleteCounterSql, [endpoint.id]);
     await this.remains.withholdSome(tx, endpoint.id);
     await tx.query(raiseSetVersionSql);
