@@ -93,24 +93,23 @@ function environment({ databaseUrl, settings }: HubProcessOptions): NodeJS.Proce
   };
 }
 
-async function ready(child: ChildProcess, output: () => string): Promise<string> {
-  const timer = new AbortController();
-  const late = AbortSignal.any([timer.signal, AbortSignal.timeout(readyWithinMs)]);
-  try {
-    for (;;) {
+/** Resolves to the address it names. */
+function ready(child: ChildProcess, output: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (what: string) => () => {
+      clearTimeout(timer);
+      reject(new Error(`A hub ${what}. It said:\n${output()}`));
+    };
+    const timer = setTimeout(fail('did not get ready'), readyWithinMs);
+    child.once('close', fail('ended while it started'));
+    child.stdout!.on('data', function look() {
       const url = /is ready at (\S+)/.exec(output())?.[1];
-      if (url) return url;
-      if (hasEnded(child)) throw new Error('the hub ended');
-      await Promise.race([
-        once(child.stdout!, 'data', { signal: late }),
-        once(child, 'close', { signal: late }),
-      ]);
-    }
-  } catch (error) {
-    throw new Error(`A hub did not get ready. It said:\n${output()}`, { cause: error });
-  } finally {
-    timer.abort();
-  }
+      if (!url) return;
+      child.stdout!.off('data', look);
+      clearTimeout(timer);
+      resolve(url);
+    });
+  });
 }
 
 async function stop(

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -55,6 +56,8 @@ export async function startWebhookReceiver(
   const secrets = new Map<string, Webhook>();
   const waiters = new Set<() => void>();
   const closing = new AbortController();
+  // Every delayed answer listens to it.
+  setMaxListeners(0, closing.signal);
   let respond = options.respond ?? (() => 200);
   let count = 0;
 
