@@ -57,7 +57,10 @@ export async function startHub(
 
     const pool = new EnginePool(databaseUrl, settings.databaseConnections);
     undo.push(() => pool.end());
-    await preparePartitions(pool, settings);
+    // Not fatal: the default partition takes what has none, and the next round of housekeeping tries again.
+    await preparePartitions(pool, settings).catch((error: unknown) =>
+      logger.warn({ err: error }, 'the coming days have no partitions yet'),
+    );
     const signals = new Signals(databaseUrl);
     undo.push(() => signals.stop());
     await signals.start();

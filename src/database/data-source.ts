@@ -29,6 +29,9 @@ export function connectionBudget(total: number): { api: number; engine: number; 
  */
 export const sessionOptions = {
   statement_timeout: 30_000,
+  // The server's limit dies with the server: when its machine vanishes, these two end the wait.
+  query_timeout: 35_000,
+  keepAliveInitialDelayMillis: 10_000,
   idle_in_transaction_session_timeout: 30_000,
   connectionTimeoutMillis: 10_000,
   keepAlive: true,

@@ -84,14 +84,23 @@ export class Signals {
   }
 
   private async listen(): Promise<void> {
-    this.listening = await this.connect(() => this.listenAgain());
-    this.listening.on('notification', ({ channel, payload = '' }) => {
+    let settled = false;
+    const client = await this.connect(() => settled && this.listenAgain());
+    client.on('notification', ({ channel, payload = '' }) => {
       const [origin, list = '*'] = payload.split(' ');
       if (origin === this.origin) return;
       const keys = list === '*' ? 'all' : new Set(list.split(','));
       this.tell(channel.slice('hub_'.length) as Channel, keys);
     });
-    await this.listening.query(channels.map((channel) => `listen hub_${channel}`).join(';'));
+    try {
+      await client.query(channels.map((channel) => `listen hub_${channel}`).join(';'));
+    } catch (error) {
+      // It may still be connected, to a standby say, on which nobody can listen.
+      await client.end().catch(() => undefined);
+      throw error;
+    }
+    settled = true;
+    this.listening = client;
     // What was said while nobody listened is unknown.
     for (const channel of channels) this.tell(channel, 'all');
   }

@@ -1,5 +1,6 @@
 import { Global, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
+import { DataSource } from 'typeorm';
 import { Settings } from '../platform/settings.js';
 import { Cursors } from './bus/cursors.js';
 import { EventBus } from './bus/event-bus.js';
@@ -14,6 +15,7 @@ import { EventTypesController } from './feed/event-types.controller.js';
 import { FeedController } from './feed/feed.controller.js';
 import { FeedService } from './feed/feed.service.js';
 import { HubPositionInterceptor } from './feed/hub-position.interceptor.js';
+import { ApiLog } from './log/api-log.js';
 import { EventLog } from './log/event-log.js';
 import { Outbox } from './outbox/outbox.js';
 
@@ -24,6 +26,7 @@ import { Outbox } from './outbox/outbox.js';
   providers: [
     Outbox,
     EventLog,
+    { provide: ApiLog, useFactory: ApiLog.over, inject: [DataSource] },
     Cursors,
     Handover,
     ParkedEvents,

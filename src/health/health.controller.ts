@@ -1,6 +1,6 @@
-import { Controller, Get, Res } from '@nestjs/common';
+import { Controller, Get, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OpenToAll } from '../platform/access/access.guard.js';
 import { HealthService, type Health } from './health.service.js';
 
@@ -16,11 +16,17 @@ export class HealthController {
     return { status: 'up' };
   }
 
-  /** 503 while the hub cannot accept facts. A broker that is away does not count: the log keeps what it misses. */
+  /**
+   * 503 while the hub cannot accept facts. A broker that is away does not count: the log keeps what it misses. Who
+   * holds the log back is shown with the key only, since it names other sessions of the database server.
+   */
   @Get('ready')
-  async ready(@Res({ passthrough: true }) reply: FastifyReply): Promise<Health> {
-    const health = await this.health.check();
+  async ready(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<Health> {
+    const { horizonHeldBy, ...health } = await this.health.check();
     if (health.status === 'down') void reply.status(503);
-    return health;
+    return request.caller ? { ...health, horizonHeldBy } : health;
   }
 }

@@ -1,7 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { EnginePool } from '../database/engine-pool.js';
+import { DataSource } from 'typeorm';
 import { EventBus, type BusHealth } from '../events/bus/event-bus.js';
 import { holdersSql } from './sql/holders.js';
+
+interface Holder {
+  holder: string;
+  since: string;
+}
 
 export interface Health {
   /** `degraded`: facts are accepted, but something that carries them on needs attention. */
@@ -11,22 +16,32 @@ export interface Health {
   /** Events a consumer could not handle; `npm run parked` lists them. */
   parkedEvents?: number;
   /** Who has kept a transaction open for long and so holds the log's horizon back for every reader. */
-  horizonHeldBy?: { holder: string; since: string }[];
+  horizonHeldBy?: Holder[];
 }
+
+const freshMs = 1000;
 
 @Injectable()
 export class HealthService {
+  private latest?: { at: number; health: Promise<Health> };
+
   constructor(
-    private readonly pool: EnginePool,
+    private readonly dataSource: DataSource,
     private readonly bus: EventBus,
   ) {}
 
+  /** At most one look a second, however often it is asked: the route is open to all. */
   async check(): Promise<Health> {
+    if (!this.latest || performance.now() - this.latest.at > freshMs) {
+      this.latest = { at: performance.now(), health: this.look() };
+    }
+    return this.latest.health;
+  }
+
+  private async look(): Promise<Health> {
     try {
-      const { rows } = await this.pool.query<{ parked: number; holders: Health['horizonHeldBy'] }>(
-        holdersSql,
-      );
-      const { parked, holders = [] } = rows[0]!;
+      const [{ parked, holders }]: [{ parked: number; holders: Holder[] }] =
+        await this.dataSource.query(holdersSql);
       const bus = await this.bus.health();
       const well = bus.up && parked === 0 && holders.length === 0;
       return {

@@ -72,6 +72,7 @@ export class HousekeepingService implements OnModuleDestroy {
       );
       // Oldest first: a later one must not go while an earlier one has to stay, or history has a hole.
       for (const partition of expired) {
+        if (table === 'events') await this.giveUpStranded(partition);
         const dropped = await this.pool.transaction((client) => this.drop(client, partition));
         if (!dropped) break;
         this.logger.info({ partition: partition.name }, 'dropped a partition past its retention');
@@ -84,9 +85,8 @@ export class HousekeepingService implements OnModuleDestroy {
     await client.query(`set local lock_timeout = '3s'`);
     const bounds = await boundsOf(client, from, to);
     if (table === 'events') {
-      await client.query(giveUpStrandedSql, [bounds.to]);
       if (await this.isNeeded(client, eventsNeededSql, bounds.to)) return false;
-      if (!(await this.consumed(client, name))) return false;
+      if (await this.isUnread(client, name)) return false;
       await client.query(
         `update log_retention set (generation, xact_id, seq) = (last.generation, last.xact_id, last.seq)
          from (select generation, xact_id, seq from ${name} order by generation desc, xact_id desc, seq desc limit 1) as last
@@ -105,16 +105,20 @@ export class HousekeepingService implements OnModuleDestroy {
     return rows[0]!.needed;
   }
 
-  /** Whether every consumer of the bus in use has passed all events of a partition. */
-  private async consumed(client: PoolClient, name: string): Promise<boolean> {
-    const { rows } = await client.query<{ behind: boolean }>(
-      `select exists (
-         select from consumer_cursors as c, ${name} as e
-         where c.bus = $1 and (e.generation, e.xact_id, e.seq) > (c.generation, c.xact_id, c.seq)
-       ) as behind`,
-      [this.bus.kind],
+  /** Whether the bus in use still has to bring any event of a partition to somebody. */
+  private async isUnread(client: PoolClient, name: string): Promise<boolean> {
+    const { generation, xactId, seq } = await this.bus.consumedThrough();
+    const { rows } = await client.query<{ unread: boolean }>(
+      `select exists (select from ${name} where (generation, xact_id, seq) > ($1::int, $2::xid8, $3::bigint)) as unread`,
+      [generation, xactId, seq],
     );
-    return !rows[0]!.behind;
+    return rows[0]!.unread;
+  }
+
+  /** Batch by batch: one long update would hold the log's horizon, and with it every reader. */
+  private async giveUpStranded({ from, to }: Partition): Promise<void> {
+    const bounds = await this.pool.transaction((client) => boundsOf(client, from, to));
+    while (((await this.pool.query(giveUpStrandedSql, [bounds.to])).rowCount ?? 0) > 0);
   }
 }
 
@@ -124,6 +128,8 @@ export async function preparePartitions(pool: EnginePool, settings: Settings): P
   const today = new Date(Math.floor(now.getTime() / dayMs) * dayMs);
   await pool.transaction(async (client) => {
     await client.query(`select pg_advisory_xact_lock(hashtextextended('partitions', 2))`);
+    // Attaching locks the default partition: behind a long reader, a dump say, everybody else would queue.
+    await client.query(`set local lock_timeout = '3s'`);
     for (const table of partitionedTables) {
       await createAhead(client, table, today, partitionDays(settings.eventRetentionDays));
     }

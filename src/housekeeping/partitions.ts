@@ -63,7 +63,7 @@ export async function partitionsOf(
 /**
  * Makes the partitions of the coming days. Call it in a transaction that is the only one to do so.
  * A new table is filled from the default partition before it is attached: rows that came while no partition covered
- * their day move where they belong. Attaching does not block writers, unlike creating it in place.
+ * their day move where they belong.
  */
 export async function createAhead(
   client: PoolClient,

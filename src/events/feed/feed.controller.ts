@@ -1,6 +1,7 @@
-import { Controller, Get, Param, Query } from '@nestjs/common';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
+import type { FastifyReply } from 'fastify';
 import { IdOf } from '../../platform/http/input.pipe.js';
 import { defaultLimit, listOf } from '../../platform/http/lists.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
@@ -18,7 +19,10 @@ export class FeedController {
 
   @Get()
   @ApiOkResponse({ type: FeedPage, description: 'In log order: what happened first comes first.' })
-  async read(@Query() query: FeedQuery): Promise<{ data: CloudEvent[]; nextCursor: string }> {
+  async read(
+    @Query() query: FeedQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<{ data: CloudEvent[]; nextCursor: string }> {
     if (query.after !== undefined && !parsePosition(query.after)) {
       throw invalidParameter(
         'after',
@@ -31,8 +35,10 @@ export class FeedController {
       practiceIds: listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id)),
     };
     const { limit = defaultLimit, wait = 0 } = query;
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
     try {
-      return await this.feed.read(query.after, filter, limit, wait * 1000);
+      return await this.feed.read(query.after, filter, limit, wait * 1000, gone.signal);
     } catch (error) {
       if (error instanceof CursorUnusable) throw new Problem(410, error.code, error.message);
       throw error;

@@ -1,10 +1,13 @@
-import { Injectable } from '@nestjs/common';
-import { EnginePool } from '../../database/engine-pool.js';
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { DataSource } from 'typeorm';
 import { Signals } from '../../database/signals.js';
 import { Settings } from '../../platform/settings.js';
+import { Wakeable } from '../../platform/wakeable.js';
 import { toCloudEvent, type CloudEvent, type StoredEvent } from '../catalog/envelope.js';
 import { matcherOf } from '../catalog/type-patterns.js';
-import { eventFromRow, EventLog } from '../log/event-log.js';
+import { LogPace } from '../bus/log-pace.js';
+import { ApiLog } from '../log/api-log.js';
+import { eventFromRow, type EventRow, type LogPage } from '../log/event-log.js';
 import { readEventByIdSql } from '../log/sql/read-log.js';
 import { formatPosition, logStart, parsePosition, type Position } from '../position.js';
 
@@ -14,7 +17,6 @@ import { formatPosition, logStart, parsePosition, type Position } from '../posit
  */
 const mostScanned = 2000;
 const scanSize = 500;
-const pollMs = 500;
 
 export interface FeedFilter {
   eventTypes?: string[];
@@ -23,16 +25,23 @@ export interface FeedFilter {
 
 /** The log as a feed, for those who cannot be called. */
 @Injectable()
-export class FeedService {
+export class FeedService implements OnModuleDestroy {
+  private readonly waiting = new Set<Wakeable>();
+
   constructor(
-    private readonly log: EventLog,
-    private readonly pool: EnginePool,
+    private readonly log: ApiLog,
+    private readonly dataSource: DataSource,
     private readonly signals: Signals,
     private readonly settings: Settings,
   ) {}
 
+  onModuleDestroy(): void {
+    for (const waker of this.waiting) waker.stop();
+  }
+
   /**
-   * Up to `limit` matching events after a cursor; waits up to `waitMs` for the first one.
+   * Up to `limit` matching events after a cursor; waits up to `waitMs` for the first one, or until `gone` says that
+   * nobody waits any more.
    * @throws CursorUnusable where the cursor lies in a lost future or a past that retention has dropped.
    */
   async read(
@@ -40,26 +49,39 @@ export class FeedService {
     filter: FeedFilter,
     limit: number,
     waitMs: number,
+    gone: AbortSignal,
   ): Promise<{ data: CloudEvent[]; nextCursor: string }> {
-    const deadline = performance.now() + waitMs;
     let cursor = after === undefined ? logStart : parsePosition(after)!;
     if (after !== undefined) await this.log.assertUsable(cursor);
-    for (;;) {
-      const page = await this.scan(cursor, filter, limit);
-      cursor = page.cursor;
-      const left = deadline - performance.now();
-      if (page.events.length > 0 || left <= 0) {
-        return {
-          data: page.events.map((event) => this.show(event)),
-          nextCursor: formatPosition(cursor),
-        };
+    const deadline = performance.now() + waitMs;
+    const waker = new Wakeable();
+    const stop = () => waker.stop();
+    const silence = this.signals.on('events', () => waker.wake());
+    this.waiting.add(waker);
+    gone.addEventListener('abort', stop);
+    const pace = new LogPace(waker, waitMs);
+    try {
+      for (;;) {
+        waker.reset();
+        const page = await this.scan(cursor, filter, limit);
+        cursor = page.cursor;
+        if (page.events.length > 0 || waker.stopped || performance.now() >= deadline) {
+          return {
+            data: page.events.map((event) => this.show(event)),
+            nextCursor: formatPosition(cursor),
+          };
+        }
+        await pace.afterPage(page);
       }
-      if (page.reachedEnd) await this.nextSignal(Math.min(left, pollMs));
+    } finally {
+      silence();
+      this.waiting.delete(waker);
+      gone.removeEventListener('abort', stop);
     }
   }
 
   async get(id: string): Promise<CloudEvent | undefined> {
-    const { rows } = await this.pool.query(readEventByIdSql, [id]);
+    const rows: EventRow[] = await this.dataSource.query(readEventByIdSql, [id]);
     return rows[0] && this.show(eventFromRow(rows[0]));
   }
 
@@ -71,36 +93,22 @@ export class FeedService {
     cursor: Position,
     { eventTypes, practiceIds }: FeedFilter,
     limit: number,
-  ): Promise<{ events: StoredEvent[]; cursor: Position; reachedEnd: boolean }> {
+  ): Promise<LogPage<StoredEvent> & { cursor: Position }> {
     const matches = matcherOf(eventTypes ?? ['*']);
     const practices = practiceIds && new Set(practiceIds);
     const unfiltered = !eventTypes && !practices;
+    const size = unfiltered ? limit : scanSize;
     const found: StoredEvent[] = [];
-    for (let scanned = 0; scanned < mostScanned;) {
-      const size = unfiltered ? limit : scanSize;
-      const { events } = await this.log.readEvents(cursor, size);
+    for (let scanned = 0; scanned < mostScanned; scanned += size) {
+      const { events, more } = await this.log.readEvents(cursor, size);
       for (const event of events) {
         cursor = parsePosition(event.position)!;
         const isMatch =
           matches(event.type) && (!practices || practices.has(event.practiceId ?? ''));
-        if (isMatch && found.push(event) === limit)
-          return { events: found, cursor, reachedEnd: false };
+        if (isMatch && found.push(event) === limit) return { events: found, cursor, more: true };
       }
-      if (events.length < size) return { events: found, cursor, reachedEnd: true };
-      scanned += events.length;
+      if (events.length < size) return { events: found, cursor, more };
     }
-    return { events: found, cursor, reachedEnd: false };
-  }
-
-  private nextSignal(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const finish = () => {
-        clearTimeout(timer);
-        off();
-        resolve();
-      };
-      const timer = setTimeout(finish, ms);
-      const off = this.signals.on('events', finish);
-    });
+    return { events: found, cursor, more: true };
   }
 }

@@ -8,7 +8,7 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Observable } from 'rxjs';
 import { firstPagePosition } from '../../platform/http/lists.js';
-import { EventLog } from '../log/event-log.js';
+import { ApiLog } from '../log/api-log.js';
 import { formatPosition } from '../position.js';
 
 /**
@@ -19,7 +19,7 @@ import { formatPosition } from '../position.js';
 export class HubPositionInterceptor implements NestInterceptor {
   constructor(
     private readonly reflector: Reflector,
-    private readonly log: EventLog,
+    private readonly log: ApiLog,
   ) {}
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {

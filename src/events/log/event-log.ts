@@ -1,8 +1,15 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
 import { EnginePool } from '../../database/engine-pool.js';
 import type { StoredEvent } from '../catalog/envelope.js';
 import { comparePositions, formatPosition, type Position } from '../position.js';
-import { horizonSql, readEventsSql, readHeadersByIdSql, readHeadersSql } from './sql/read-log.js';
+import {
+  beyondGenerationSql,
+  horizonSql,
+  readEventsSql,
+  readHeadersByIdSql,
+  readHeadersSql,
+} from './sql/read-log.js';
 
 /** What routing needs of an event: no payload, so that nobody copies one. */
 export interface EventHeader {
@@ -42,7 +49,7 @@ export class CursorUnusable extends Error {
 /** The append-only log, read in an order in which nothing appears behind a reader's back. */
 @Injectable()
 export class EventLog {
-  constructor(private readonly pool: EnginePool) {}
+  constructor(@Inject(EnginePool) private readonly pool: Pool) {}
 
   async readHeaders(after: Position, limit: number): Promise<LogPage<EventHeader>> {
     return this.read('log-headers', readHeadersSql, after, limit, headerFromRow);
@@ -80,7 +87,7 @@ export class EventLog {
   /** @throws CursorUnusable when the log was rewound behind the cursor, or retention has passed it. */
   async assertUsable(cursor: Position): Promise<void> {
     const { head, dropped } = await this.horizon();
-    if (comparePositions(cursor, head) > 0) {
+    if (comparePositions(cursor, head) > 0 || (await this.isOfLostFuture(cursor, head))) {
       throw new CursorUnusable(
         'cursor_ahead',
         'The cursor lies ahead of the log, which was restored to an earlier state. Load your data again and start from its Hub-Position.',
@@ -92,6 +99,21 @@ export class EventLog {
         'Events after this cursor have passed their retention. Load your data again and start from its Hub-Position.',
       );
     }
+  }
+
+  /**
+   * A restore begins a new generation, so that a cursor from what it undid lies below the head all the same. It shows
+   * by lying beyond the last event that its generation has kept. A cursor that only waited beyond that event cannot be
+   * told apart; reading everything again is the safe answer.
+   */
+  private async isOfLostFuture(cursor: Position, head: Position): Promise<boolean> {
+    if (cursor.generation === 0 || cursor.generation === head.generation) return false;
+    const { rows } = await this.pool.query<{ kept: boolean }>(beyondGenerationSql, [
+      cursor.generation,
+      cursor.xactId,
+      cursor.seq,
+    ]);
+    return rows[0]!.kept === false;
   }
 
   private async read<T>(

@@ -3,10 +3,11 @@
  * are given up, visibly, instead of keeping it for ever.
  */
 export const giveUpStrandedSql = `
-  update deliveries as d set status = 'dead', next_attempt_at = null
-  from endpoints as e
-  where e.id = d.endpoint_id and not e.enabled
-    and d.status in ('pending', 'failed') and d.event_id < $1`;
+  update deliveries set status = 'dead', next_attempt_at = null
+  where status in ('pending', 'failed') and id in (
+    select d.id from deliveries as d join endpoints as e on e.id = d.endpoint_id and not e.enabled
+    where d.status in ('pending', 'failed') and d.event_id < $1
+    limit 5000)`;
 
 /** Whether any open delivery still needs an event below this id. */
 export const eventsNeededSql = `

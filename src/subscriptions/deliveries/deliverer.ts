@@ -45,7 +45,8 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   /** Lanes stopped for the recorder's backlog; the loop sets them going again. */
   private heldUp = false;
   private givingBack?: Promise<void>;
-  private running: Promise<unknown> = Promise.resolve();
+  private reading?: Promise<void>;
+  private keeping?: Promise<void>;
   private silence?: () => void;
 
   constructor(
@@ -58,7 +59,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
     this.reader = new DueReader(pool);
-    this.sender = new Sender(client, settings, metrics);
+    this.sender = new Sender(client, settings, metrics, logger);
     this.recorder = new ResultRecorder(pool, this.owner, logger, (lane, result) =>
       this.settle(lane, result),
     );
@@ -66,16 +67,20 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
 
   onApplicationBootstrap(): void {
     this.silence = this.signals.on('deliveries', (keys) => this.suspect(keys));
-    this.running = Promise.all([this.run(), this.keepShards()]);
+    this.reading = this.run();
+    this.keeping = this.keepShards();
   }
 
   /** Finishes what is under way and gives the shards back, so that others go on at once. */
   async onModuleDestroy(): Promise<void> {
     this.silence?.();
     this.waker.stop();
+    // The reader first, since it would fill lanes again; the leases last, since results count under them.
+    await this.reading;
     await Promise.all([...this.lanes.values()].map((lane) => lane.finish()));
+    await this.recorder.drain();
     this.shardsWaker.stop();
-    await this.running;
+    await this.keeping;
     await this.givingBack;
     await this.client.close();
     await this.owner.leave().catch(() => undefined);
@@ -130,7 +135,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       if (unknown.length === 0 && shards.size === 0) return;
       for (const target of await this.reader.targets([...shards], unknown)) {
         const epoch = this.owner.epochOf(target.shard);
-        if (epoch === undefined) continue;
+        if (epoch === undefined || !this.owner.holds(target.shard)) continue;
         const lane = this.lanes.get(target.id);
         if (lane) lane.look(now);
         else this.lanes.set(target.id, new Lane(target, epoch));
@@ -153,6 +158,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       const target = enabled.get(id);
       if (target) lane.resume(target, now);
       else lane.pause();
+      if (lane.isIdle) this.lanes.delete(id);
     }
     this.endpointSetVersion = version;
   }
@@ -175,7 +181,9 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         this.pump(lane);
       });
     }
-    if (lane.wantsPending(this.window())) this.waker.wake();
+    // Only where a read can follow: waking the loop for a lane that it may not read would make it spin.
+    const mayRead = this.owner.holds(lane.target.shard);
+    if (mayRead && lane.readsIn(this.window(), performance.now()) === 0) this.waker.wake();
   }
 
   private settle(lane: Lane, { deliveryId, status, retryInSeconds }: AttemptResult): void {
@@ -208,9 +216,10 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   private async keepShards(): Promise<void> {
     while (!this.shardsWaker.stopped) {
       try {
-        const { gained, lost, surplus } = await this.owner.renew();
+        const { gained, lost, lapsed, surplus } = await this.owner.renew();
         if (lost.length > 0) this.dropLanes(lost);
-        if (gained.length > 0) this.suspect(new Set(gained.map(String)));
+        if (lapsed) this.suspect('all');
+        else if (gained.length > 0) this.suspect(new Set(gained.map(String)));
         if (surplus > 0) this.givingBack ??= this.giveBack(surplus);
       } catch (error) {
         this.logger.warn({ err: error }, 'renewing the shards failed, trying again');

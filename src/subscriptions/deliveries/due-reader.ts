@@ -92,6 +92,7 @@ export class DueReader {
   private async pending(lanes: readonly Lane[], window: number): Promise<Due[]> {
     if (lanes.length === 0) return [];
     const sizes = lanes.map((lane) => window - lane.queued);
+    const opened = lanes.map((lane) => lane.opened());
     // Reset before the read: a signal during it may be about rows that it does not see.
     for (const lane of lanes) lane.mayHavePending = false;
     const rows = await this.read('due-pending', pendingSql, [
@@ -103,22 +104,23 @@ export class DueReader {
       const own = rows.get(lane.target.id) ?? [];
       lane.readThrough = own.at(-1)?.sequence ?? lane.readThrough;
       if (own.length === sizes[i]) lane.mayHavePending = true;
-      return own.filter(({ id }) => !lane.has(id)).map((row) => ({ lane, row }));
+      return own.filter(({ id }) => !opened[i]!.has(id)).map((row) => ({ lane, row }));
     });
   }
 
   private async retries(lanes: readonly Lane[], window: number, now: number): Promise<Due[]> {
     if (lanes.length === 0) return [];
-    // Those under way still stand first in the table, and must not fill the page.
-    const sizes = lanes.map((lane) => window / 2 + lane.underWay);
+    const opened = lanes.map((lane) => lane.opened());
+    // Those in the window or under way still stand first in the table, and must not fill the page.
+    const sizes = opened.map(({ size }) => Math.ceil(window / 2) + size);
     for (const lane of lanes) lane.retryDueAt = Infinity;
     const rows = await this.read('due-retries', retriesSql, [
       lanes.map(({ target }) => target.id),
-      sizes.map(Math.ceil),
+      sizes,
     ]);
     return lanes.flatMap((lane, i) => {
       const page = rows.get(lane.target.id) ?? [];
-      const fresh = page.filter(({ id }) => !lane.has(id));
+      const fresh = page.filter(({ id }) => !opened[i]!.has(id));
       const later = fresh.find(({ due_in_ms }) => due_in_ms! > 0);
       if (later) lane.retryIn(later.due_in_ms! + slackMs, performance.now());
       else if (page.length >= sizes[i]!) lane.retryIn(0, now);

@@ -19,8 +19,8 @@ export class Lane {
   private readonly open = new Set<string>();
   private sending = 0;
   private paused = false;
-  private finished = false;
-  private onFinished?: () => void;
+  private finishing?: Promise<void>;
+  private onNothingUnderWay?: () => void;
 
   constructor(
     public target: Target,
@@ -38,7 +38,8 @@ export class Lane {
   }
 
   get isIdle(): boolean {
-    return this.open.size === 0 && !this.mayHavePending && this.retryDueAt === Infinity;
+    const nothingToRead = !this.mayHavePending && this.retryDueAt === Infinity;
+    return this.open.size === 0 && (this.paused || nothingToRead);
   }
 
   /** Reads are worth their while once half the window is empty. */
@@ -61,8 +62,12 @@ export class Lane {
     return !this.paused && this.queue.length <= window / 2;
   }
 
-  has(deliveryId: string): boolean {
-    return this.open.has(deliveryId);
+  /**
+   * What is in the window or under way at this moment. A read compares with what was open before it began: what
+   * is settled while it runs may still stand in its answer as it was.
+   */
+  opened(): ReadonlySet<string> {
+    return new Set(this.open);
   }
 
   add(delivery: DueDelivery): void {
@@ -84,7 +89,7 @@ export class Lane {
 
   settled(deliveryId: string): void {
     this.open.delete(deliveryId);
-    if (this.underWay === 0) this.onFinished?.();
+    if (this.underWay === 0) this.onNothingUnderWay?.();
   }
 
   /** A retry is due in `ms`. */
@@ -108,15 +113,18 @@ export class Lane {
 
   resume(target: Target, now: number): void {
     this.target = target;
-    if (!this.paused || this.finished) return;
+    if (!this.paused || this.finishing) return;
     this.paused = false;
     this.look(now);
   }
 
   /** Pauses for good, and resolves when nothing is under way any more. */
-  async finish(): Promise<void> {
-    this.finished = true;
+  finish(): Promise<void> {
     this.pause();
-    if (this.underWay > 0) await new Promise<void>((resolve) => (this.onFinished = resolve));
+    this.finishing ??= new Promise((resolve) => {
+      this.onNothingUnderWay = resolve;
+      if (this.underWay === 0) resolve();
+    });
+    return this.finishing;
   }
 }

@@ -1,6 +1,7 @@
 import { nextAttemptDelaySeconds } from '../retry/retry-schedule.js';
 import { signedHeaders } from '../signing/standard-webhooks.js';
 import type { AttemptResult, DueDelivery, Target } from './delivery.js';
+import type { Logger } from '../../platform/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
 import type { Settings } from '../../platform/settings.js';
 import { WebhookBodies } from './webhook-body.js';
@@ -15,6 +16,7 @@ export class Sender {
     private readonly client: WebhookClient,
     settings: Settings,
     private readonly metrics: Metrics,
+    private readonly logger: Logger,
   ) {
     this.bodies = new WebhookBodies(settings);
   }
@@ -37,8 +39,9 @@ export class Sender {
         'hub-attempt': String(number),
       };
       result = await this.client.send({ url, headers, body });
-    } catch {
+    } catch (error) {
       // A mistake of the hub's own, such as a closed client; nothing of it is the partner's business.
+      this.logger.error({ err: error, deliveryId: delivery.id }, 'a webhook could not be sent');
     }
     const durationMs = result?.durationMs ?? 0;
     const outcome = result?.outcome ?? 'internal_error';

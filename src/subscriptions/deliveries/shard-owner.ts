@@ -1,11 +1,25 @@
 import { EnginePool } from '../../database/engine-pool.js';
-import { claimSql, heartbeatSql, leaveSql, releaseSql, renewSql } from './sql/shards.js';
+import {
+  claimSql,
+  forgetSilentSql,
+  heartbeatSql,
+  leaveSql,
+  releaseSql,
+  renewSql,
+} from './sql/shards.js';
 
 export const shardCount = 64;
 
 /** The shard of an endpoint: its id's last byte, which is random. The table computes the same. */
 export function shardOf(endpointId: string): number {
   return Number.parseInt(endpointId.slice(-2), 16) % shardCount;
+}
+
+interface Renewal {
+  gained: number[];
+  lost: number[];
+  lapsed: boolean;
+  surplus: number;
 }
 
 interface Row {
@@ -22,6 +36,7 @@ export class ShardOwner {
   private readonly retiring = new Set<number>();
   /** Monotonic; counted from before the renewal was sent, so that it ends no later than the lease in the table. */
   private validUntil = 0;
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly pool: EnginePool,
@@ -46,12 +61,17 @@ export class ShardOwner {
 
   /**
    * Renews what is owned and takes a fair share of what is free.
-   * @returns shards gained; shards lost to another (what is under way for them counts no more); and how many
-   *   should be given back to newcomers, once nothing is under way for them.
+   * @returns shards gained; shards lost to another (what is under way for them counts no more); whether the lease had
+   *   lapsed, so that signals were passed over; and how many shards newcomers are owed, once nothing is under way.
    */
-  async renew(): Promise<{ gained: number[]; lost: number[]; surplus: number }> {
+  renew(): Promise<Renewal> {
+    return this.oneAtATime(() => this.renewNow());
+  }
+
+  private async renewNow(): Promise<Renewal> {
     const before = performance.now();
     const lease = [this.id, this.leaseSeconds];
+    await this.pool.query(forgetSilentSql, [this.id]);
     const heartbeat = await this.pool.query<{ live: number }>(heartbeatSql, lease);
     const renewed = await this.pool.query<Row>(renewSql, lease);
     const share = Math.ceil(shardCount / heartbeat.rows[0]!.live);
@@ -66,8 +86,9 @@ export class ShardOwner {
     const gained = [...now.keys()].filter(changed);
     this.epochs.clear();
     for (const [shard, epoch] of now) this.epochs.set(shard, epoch);
+    const lapsed = this.validUntil < performance.now();
     this.validUntil = before + this.leaseSeconds * 1000;
-    return { gained, lost, surplus: Math.max(0, -wanted) };
+    return { gained, lost, lapsed, surplus: Math.max(0, -wanted) };
   }
 
   /** Chooses shards to give back: nothing is sent for them any more, but results still count. */
@@ -79,12 +100,21 @@ export class ShardOwner {
 
   /** Gives shards back; nothing may be under way for them. */
   async release(shards: readonly number[]): Promise<void> {
-    for (const shard of shards) this.epochs.delete(shard);
     try {
-      await this.pool.query(releaseSql, [this.id, shards]);
+      await this.oneAtATime(async () => {
+        for (const shard of shards) this.epochs.delete(shard);
+        await this.pool.query(releaseSql, [this.id, shards]);
+      });
     } finally {
       for (const shard of shards) this.retiring.delete(shard);
     }
+  }
+
+  // A renewal that read a shard before it was released would bring it back.
+  private oneAtATime<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.turn.then(work);
+    this.turn = turn.catch(() => undefined);
+    return turn;
   }
 
   async leave(): Promise<void> {

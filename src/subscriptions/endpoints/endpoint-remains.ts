@@ -22,8 +22,9 @@ export class EndpointRemains implements OnApplicationBootstrap {
     private readonly logger: Logger,
   ) {}
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.sweepSince(new Date(0));
+  /** Not awaited: what is left may be millions, and the API need not wait for it. */
+  onApplicationBootstrap(): void {
+    void this.sweepSince(new Date(0));
   }
 
   @Interval(sweepMs)

@@ -55,3 +55,9 @@ export const readEventByIdSql = `
 export const readHeadersByIdSql = `
   select id, type, practice_id, subject, actor, generation, xact_id::text, seq::text
   from events where id = any($1::uuid[])`;
+
+/** Whether a generation has kept any event at or beyond a position of it, or has none at all: null where it has none. */
+export const beyondGenerationSql = `
+  select (select (e.generation, e.xact_id, e.seq) >= ($1::int, $2::xid8, $3::bigint)
+          from events as e where e.generation = $1
+          order by e.generation desc, e.xact_id desc, e.seq desc limit 1) as kept`;

@@ -1,7 +1,11 @@
-/** How many deliverers live, this one included; those that fell silent are forgotten. */
+/** Forgets deliverers that fell silent; two that come back at once pass over each other instead of waiting. */
+export const forgetSilentSql = `
+  delete from deliverers where id in (
+    select id from deliverers where seen_until < clock_timestamp() and id <> $1 for update skip locked)`;
+
+/** How many deliverers live, this one included. */
 export const heartbeatSql = `
-  with gone as (delete from deliverers where seen_until < clock_timestamp() and id <> $1),
-  me as (
+  with me as (
     insert into deliverers (id, seen_until) values ($1, clock_timestamp() + make_interval(secs => $2))
     on conflict (id) do update set seen_until = excluded.seen_until
   )
