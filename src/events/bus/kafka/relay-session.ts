@@ -9,6 +9,7 @@ import { kafkaClient } from './client.js';
 import type { Acknowledged, RelayStore } from './relay-store.js';
 import {
   batchesOf,
+  isBack,
   groupsOf,
   isShort,
   laggingPartitions,
@@ -92,7 +93,11 @@ export class RelaySession {
     const { log, settings, store } = this.parts;
     await this.keepLease();
     if (performance.now() - this.checkedAt > checkMs) await this.check();
-    if (this.wantedPartitions > this.state.published.length && !(await this.repartition())) {
+    const wantsMore = this.wantedPartitions > this.state.published.length;
+    // After a rewind the old count goes on until the relay is back where it was: a practice that changed its partition
+    // before would leave events behind where the old partition's consumers lag, or get them twice.
+    if (wantsMore && isBack(this.state) && !(await this.repartition())) {
+      if (await store.rewindWanted()) await this.rewind('a consumer has found a gap');
       return nothing;
     }
     const page = await log.readEvents(this.state.cursor, pageSize);

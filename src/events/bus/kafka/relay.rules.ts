@@ -187,8 +187,13 @@ export function raised(state: RelayState, consumed: Position): RelayState {
   };
 }
 
+/** Whether the relay has reached again everything that any partition has got: it has, unless it was set back. */
+export function isBack({ cursor, published }: RelayState): boolean {
+  return published.every(({ position }) => comparePositions(position, cursor) <= 0);
+}
+
 /**
- * The state with another number of partitions. Only where nothing lags: a practice then moves to another partition
+ * The state with another number of partitions. Only where nothing lags and the relay is back from any rewind: a practice then moves to another partition
  * with all that came before consumed, and every cursor (and every chain) begins at the relay's.
  */
 export function repartitioned(state: RelayState, partitions: number): RelayState {
