@@ -176,9 +176,10 @@ export class GroupConsumer implements Subscription {
   private fail(partition: number, error: unknown): void {
     this.reader.forget(partition);
     if (error instanceof BatchTaken) return;
-    this.failing.add(partition);
     const fields = { group: this.group, partition, err: error };
-    this.parts.logger.warn(fields, 'a batch failed, trying again');
+    if (this.failing.has(partition)) this.parts.logger.debug(fields, 'a batch failed again');
+    else this.parts.logger.warn(fields, 'a batch failed, trying again');
+    this.failing.add(partition);
   }
 
   private later(ms: number, work: () => void): void {

@@ -9,6 +9,13 @@ import { keyOf, partitionOf } from '../partition-of.js';
 import { headOf, type RecordHead } from './record.js';
 import type { RelayStore } from './relay-store.js';
 
+interface Followers {
+  after: Position;
+  events: EventHeader[];
+  /** The first record that does not follow. */
+  gap?: RecordHead;
+}
+
 /**
  * Turns what a group fetches from the partitions it was assigned into batches of its handler: each event once and in
  * order, however often and in whatever order the relay's requests have reached the topic.
@@ -39,12 +46,24 @@ export class PartitionReader {
   async handle(partition: number, messages: readonly KafkaMessage[]): Promise<void> {
     const heads = this.headsOf(partition, messages);
     const after = this.reached.get(partition) ?? (await this.load(partition));
-    const fresh = heads.filter(({ position }) => comparePositions(position, after) > 0);
-    if (fresh.length === 0) return;
-    const events = await this.connected(partition, after, fresh);
+    let follow = await this.followersOf(partition, after, heads);
+    if (follow.gap) {
+      // A cursor that was raised meanwhile may lie behind the gap.
+      const now = await this.load(partition);
+      if (comparePositions(now, after) !== 0)
+        follow = await this.followersOf(partition, now, heads);
+      if (follow.gap) await this.reportGap(partition, follow.gap);
+    }
+    const { events } = follow;
     const through = events.at(-1)?.position;
     if (!through) return;
-    const stretch = { group: this.group, bus: 'kafka', partition, after, through } as const;
+    const stretch = {
+      group: this.group,
+      bus: 'kafka',
+      partition,
+      after: follow.after,
+      through,
+    } as const;
     await consume({ ...stretch, events }, this.handler);
     this.reached.set(partition, through);
   }
@@ -69,26 +88,24 @@ export class PartitionReader {
    * The events that follow on `after` without a gap. A record whose predecessor the group has not had is left out,
    * with all that hang on it: the topic has lost what lies between, and the relay publishes it again.
    */
-  private async connected(
+  private async followersOf(
     partition: number,
     after: Position,
     heads: readonly RecordHead[],
-  ): Promise<EventHeader[]> {
-    const known = await this.known(partition, heads);
+  ): Promise<Followers> {
+    const fresh = heads.filter(({ position }) => comparePositions(position, after) > 0);
+    const known = fresh.length > 0 ? await this.known(partition, fresh) : new Map();
     const events: EventHeader[] = [];
     let at = after;
-    for (const { id, position, previous, lap } of heads) {
-      if (comparePositions(position, at) <= 0) continue;
-      if (comparePositions(previous, at) > 0) {
-        await this.reportGap(partition, lap);
-        break;
-      }
-      const event = known.get(id);
-      if (!event || comparePositions(event.position, position) !== 0) continue;
+    for (const head of fresh) {
+      if (comparePositions(head.position, at) <= 0) continue;
+      if (comparePositions(head.previous, at) > 0) return { after, events, gap: head };
+      const event = known.get(head.id);
+      if (!event || comparePositions(event.position, head.position) !== 0) continue;
       events.push(event);
-      at = position;
+      at = head.position;
     }
-    return events;
+    return { after, events };
   }
 
   /**
@@ -114,7 +131,7 @@ export class PartitionReader {
     );
   }
 
-  private async reportGap(partition: number, lap: number): Promise<void> {
+  private async reportGap(partition: number, { lap }: RecordHead): Promise<void> {
     if (await this.store.wantRewind(lap)) {
       const fields = { group: this.group, partition, lap };
       this.logger.warn(fields, 'records are missing from the topic, asked the relay for them');

@@ -59,7 +59,7 @@ export class RelaySession {
   ) {}
 
   async open(): Promise<void> {
-    const { store, cursors, topic, settings, logger } = this.parts;
+    const { store, cursors, topic } = this.parts;
     await store.takeOver(this.epoch);
     this.state = await store.load();
     const fromLog = await cursors.all('log');
@@ -69,6 +69,16 @@ export class RelaySession {
       if (isAhead) await this.replace(raised(this.state, consumed));
     }
     if (this.state.topic !== topic.name) await this.replace(onTopic(this.state, topic.name));
+    await this.connect();
+    await this.check();
+  }
+
+  async close(): Promise<void> {
+    await this.producer?.disconnect().catch(() => undefined);
+  }
+
+  private async connect(): Promise<void> {
+    const { settings, logger } = this.parts;
     this.producer = kafkaClient(settings, logger, this.requestMs).producer({
       idempotent: true,
       maxInFlightRequests: 1,
@@ -81,11 +91,6 @@ export class RelaySession {
       retry: { retries: 1 },
     });
     await this.producer.connect();
-    await this.check();
-  }
-
-  async close(): Promise<void> {
-    await this.producer?.disconnect().catch(() => undefined);
   }
 
   /** Publishes the next page of the log. @throws whatever ends the term. */
@@ -135,6 +140,8 @@ export class RelaySession {
       const position = published.get(partition)!;
       acknowledged.push({ partition, position, offset: base + counts.get(partition)! - 1 });
     }
+    // The client leaves out, without a word, what is for a partition that its metadata does not list.
+    if (acknowledged.length < published.size) throw new PartitionUnknown();
     return acknowledged;
   }
 
@@ -180,6 +187,8 @@ export class RelaySession {
       await cursors.raise(group, 'kafka', all, this.state.cursor);
     }
     await this.replace(next);
+    await this.close();
+    await this.connect();
     logger.info({ topic: next.topic, partitions: all.length }, 'the topic has more partitions now');
     return true;
   }
@@ -188,6 +197,10 @@ export class RelaySession {
     await this.parts.store.replace(this.epoch, next);
     this.state = next;
   }
+}
+
+class PartitionUnknown extends Error {
+  override readonly name = 'PartitionUnknown';
 }
 
 /** What another topic has acknowledged says nothing about this one. */

@@ -193,8 +193,9 @@ export function isBack({ cursor, published }: RelayState): boolean {
 }
 
 /**
- * The state with another number of partitions. Only where nothing lags and the relay is back from any rewind: a practice then moves to another partition
- * with all that came before consumed, and every cursor (and every chain) begins at the relay's.
+ * The state with another number of partitions. Only where nothing lags and the relay is back from any rewind: a
+ * practice then moves to another partition with all that came before consumed, and every cursor (and every chain)
+ * begins at the relay's.
  */
 export function repartitioned(state: RelayState, partitions: number): RelayState {
   return {

@@ -95,8 +95,10 @@ export class PostgresLogBus extends EventBus {
       } catch (error) {
         // Another hub was faster, or the database is away: start over from the stored cursor.
         if (!(error instanceof BatchTaken)) {
+          const fields = { group, err: error };
+          if (this.failures.has(group)) this.logger.debug(fields, 'a batch failed again');
+          else this.logger.warn(fields, 'a batch failed, trying again');
           this.failures.set(group, `the group ${group} cannot read or handle the log`);
-          this.logger.warn({ group, err: error }, 'a batch of the log failed, trying again');
         }
         await waker.pause(retryMs);
       }
@@ -112,7 +114,8 @@ export class PostgresLogBus extends EventBus {
     const renewMs = (this.settings.leaseSeconds * 1000) / 3;
     let renewed = performance.now();
     try {
-      let { cursor, wasConsumed } = await this.handover.toLog(group);
+      const standing = await this.handover.toLog(group);
+      let { cursor } = standing;
       await this.parked.redrive(group, this.kind, handler);
       const pace = new LogPace(waker, renewMs);
       while (!waker.stopped) {
@@ -125,7 +128,7 @@ export class PostgresLogBus extends EventBus {
         const page = await this.log.readHeaders(cursor, batchSize);
         const through = page.events.at(-1)?.position;
         if (through) {
-          const events = page.events.filter((event) => !wasConsumed(event));
+          const events = page.events.filter((event) => !standing.wasConsumed(event));
           const place = { group, bus: this.kind, partition: 0 } as const;
           await consume({ ...place, after: cursor, through, events }, handler);
           cursor = through;
