@@ -7,7 +7,7 @@ import type { Logger } from '../../../platform/logger.js';
 import type { Settings } from '../../../platform/settings.js';
 import { Wakeable } from '../../../platform/wakeable.js';
 import { kafkaClient } from './client.js';
-import { Backoff, nameOf } from './failures.js';
+import { Failures, nameOf } from './failures.js';
 import type { PartitionReader } from './partition-reader.js';
 import type { RelayStore } from './relay-store.js';
 import type { Topic } from './topic.js';
@@ -70,22 +70,18 @@ export class GroupConsumer implements Subscription {
   }
 
   private async run(): Promise<void> {
-    const backoff = new Backoff();
+    const failures = new Failures(this.parts.logger, { group: this.group });
     while (!this.waker.stopped) {
       try {
-        await this.consumeUntilCrash(backoff);
+        await this.consumeUntilCrash(failures);
       } catch (error) {
-        // At the first contact with a fresh cluster the group's coordinator is still loading.
-        const fields = { group: this.group, kafka: nameOf(error), err: error };
-        if (this.failure) this.parts.logger.debug(fields, 'the consumer failed again');
-        else this.parts.logger.warn(fields, 'the consumer failed, building a new one');
         this.failure = `the group ${this.group} cannot consume (${nameOf(error)})`;
-        await this.waker.pause(backoff.next());
+        await this.waker.pause(failures.add(error, 'the consumer failed, building a new one'));
       }
     }
   }
 
-  private async consumeUntilCrash(backoff: Backoff): Promise<void> {
+  private async consumeUntilCrash(failures: Failures): Promise<void> {
     const { topic, store, handover, settings, logger } = this.parts;
     const partitions = await store.found(topic.name, settings.kafkaPartitions);
     await handover.toKafka(this.group, partitions);
@@ -115,8 +111,8 @@ export class GroupConsumer implements Subscription {
       while (!this.waker.stopped && !crashed.error) {
         await this.waker.wait(1000);
         this.waker.reset();
-        if (performance.now() - this.lastSign > silenceMs) throw new Error('ConsumerSilent');
-        if (crashed.fetched) backoff.reset();
+        if (performance.now() - this.lastSign > silenceMs) throw new ConsumerSilent();
+        if (crashed.fetched) failures.clear();
       }
       if (crashed.error) throw crashed.error;
     } finally {
@@ -140,7 +136,6 @@ export class GroupConsumer implements Subscription {
     consumer.on(consumer.events.FETCH, () => {
       this.lastSign = performance.now();
       seen.fetched = true;
-      if (this.failure) this.parts.logger.info({ group: this.group }, 'the consumer is back');
       this.failure = undefined;
     });
     return seen;
@@ -200,6 +195,10 @@ export class GroupConsumer implements Subscription {
       await this.redriveWaker.pause(redriveMs);
     }
   }
+}
+
+class ConsumerSilent extends Error {
+  override readonly name = 'ConsumerSilent';
 }
 
 function* chunks(messages: KafkaMessage[], size: number): Generator<KafkaMessage[]> {

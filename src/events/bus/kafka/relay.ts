@@ -8,7 +8,7 @@ import { Wakeable } from '../../../platform/wakeable.js';
 import { EventLog } from '../../log/event-log.js';
 import { Cursors } from '../cursors.js';
 import { LogPace } from '../log-pace.js';
-import { Backoff, nameOf } from './failures.js';
+import { Failures, nameOf } from './failures.js';
 import { RelaySession } from './relay-session.js';
 import { RelayFenced, RelayStore } from './relay-store.js';
 import { Topic } from './topic.js';
@@ -55,25 +55,25 @@ export class Relay {
   }
 
   private async run(groups: () => string[]): Promise<void> {
-    const backoff = new Backoff();
+    const failures = new Failures(this.logger, { topic: this.topic.name });
     while (!this.waker.stopped) {
       try {
         const takenAt = performance.now();
         await this.store.found(this.topic.name, this.settings.kafkaPartitions);
         const lease = await this.leases.take('relay', this.holder);
         if (lease) {
-          await this.lead(lease, takenAt, groups, backoff);
+          await this.lead(lease, takenAt, groups, failures);
         } else {
           this.failure = undefined;
           await this.waker.pause(this.leaseMs / 4);
         }
       } catch (error) {
-        if (!(error instanceof RelayFenced)) {
-          if (!this.failure)
-            this.logger.warn({ kafka: nameOf(error), err: error }, 'the relay failed');
+        if (error instanceof RelayFenced) {
+          await this.waker.pause(this.leaseMs / 4);
+        } else {
           this.failure = `the relay cannot publish (${nameOf(error)})`;
+          await this.waker.pause(failures.add(error, 'the relay failed, trying again'));
         }
-        await this.waker.pause(backoff.next());
       }
     }
   }
@@ -82,7 +82,7 @@ export class Relay {
     lease: Lease,
     takenAt: number,
     groups: () => string[],
-    backoff: Backoff,
+    failures: Failures,
   ): Promise<void> {
     const { log, store, cursors, topic, settings, logger, waker, leaseMs } = this;
     let renewedAt = takenAt;
@@ -104,9 +104,8 @@ export class Relay {
       while (!waker.stopped) {
         waker.reset();
         const page = await session.publishPage();
-        if (this.failure) logger.info({ topic: topic.name }, 'the relay publishes again');
         this.failure = undefined;
-        backoff.reset();
+        failures.clear();
         await pace.afterPage(page);
       }
     } finally {
