@@ -9,6 +9,8 @@ import { InvalidSettings, readSettings } from './platform/settings.js';
 const closeWithinMs = 25_000;
 
 async function main(): Promise<void> {
+  // Whoever reads the output may be gone, with Ctrl-C in `npm start | tee log` for one: no reason to end in disorder.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   if (existsSync('.env')) process.loadEnvFile('.env');
   const settings = readSettings(process.env);
   const hub = await startHub(settings);

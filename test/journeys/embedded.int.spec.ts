@@ -81,9 +81,10 @@ it('goes on when its PostgreSQL is killed under it', async () => {
   expect((await hub.api('GET', '/health/ready')).body).toMatchObject({ status: 'up' });
 });
 
-it('stops in good order and starts again where it was', async () => {
+it('stops in good order though nobody reads its output, and starts again where it was', async () => {
   const data = dataDir();
   const { id } = await aPatient(hub, practice);
+  hub.closeOutput();
   await hub.stop();
   expect(await serverIsRunning(data)).toBe(false);
   expect(await readFile(join(data, 'data', 'PG_VERSION'), 'utf8')).toMatch(/^\d+\n$/);

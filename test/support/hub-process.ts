@@ -29,6 +29,8 @@ export interface HubProcess {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<ApiAnswer<T>>;
+  /** Reads no more of it: what the hub writes from now on meets a broken pipe. */
+  closeOutput(): void;
   /** SIGKILL; resolves when the process is gone. May be called more than once. */
   kill(): Promise<void>;
   /** SIGTERM. @throws when it does not end by itself in time and with success. */
@@ -62,6 +64,10 @@ export async function startHubProcess(options: HubProcessOptions): Promise<HubPr
       key: testKey,
       pid: child.pid!,
       output: () => output,
+      closeOutput: () => {
+        child.stdout!.destroy();
+        child.stderr!.destroy();
+      },
       api: (method, path, body, headers) => callApi(url, testKey, method, path, body, headers),
       kill,
       stop: () => stop(child, kill, () => output),
@@ -98,7 +104,7 @@ function ready(child: ChildProcess, output: () => string): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (what: string) => () => {
       clearTimeout(timer);
-      reject(new Error(`A hub ${what}. It said:\n${output()}`));
+      reject(new Error(`A hub ${what}. It said last:\n${output().slice(-4_000)}`));
     };
     const timer = setTimeout(fail('did not get ready'), readyWithinMs);
     child.once('close', fail('ended while it started'));
@@ -117,7 +123,8 @@ async function stop(
   kill: () => Promise<void>,
   output: () => string,
 ): Promise<void> {
-  if (hasEnded(child)) throw new Error(`The hub had ended already. It said:\n${output()}`);
+  if (hasEnded(child))
+    throw new Error(`The hub had ended already. It said last:\n${output().slice(-4_000)}`);
   const ended = once(child, 'close', { signal: AbortSignal.timeout(stopWithinMs) });
   child.kill('SIGTERM');
   try {
@@ -125,7 +132,9 @@ async function stop(
     if (code !== 0) throw new Error(`it exited with ${code}`);
   } catch (error) {
     await kill();
-    throw new Error(`The hub did not stop as it should. It said:\n${output()}`, { cause: error });
+    throw new Error(`The hub did not stop as it should. It said last:\n${output().slice(-4_000)}`, {
+      cause: error,
+    });
   }
 }
 
