@@ -122,7 +122,7 @@ export async function openBusStage(settings: Record<string, string> = {}): Promi
     effects: (group) =>
       read(
         `select f.event_id as "eventId", e.practice_id as "practiceId", e.subject, e.subject_version as version
-         from effects as f join events as e on e.id = f.event_id
+         from effects as f left join events as e on e.id = f.event_id
          where f.consumer_group = $1 order by f.place`,
         [group],
       ),

@@ -83,8 +83,7 @@ describe('parked events', () => {
 
   it('are parked if and only if the cursor has passed them', async () => {
     const [id] = await stage.emit(uuidv7());
-    const { events } = await hub.log.readHeaders({ generation: 0, xactId: '0', seq: '0' }, 1);
-    const [event] = events;
+    const [event] = await hub.log.headersOf([id!]);
     const batch: EventBatch = {
       group: 'never-began',
       bus: 'log',
@@ -97,7 +96,6 @@ describe('parked events', () => {
     const claim = hub.pool.transaction((client) => claimBatch(client, batch));
     await expect(claim).rejects.toThrow(BatchTaken);
     expect(await rows()).toEqual([]);
-    expect(event!.id).toBe(id);
   });
 });
 
