@@ -1,6 +1,5 @@
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { PoolClient } from 'pg';
-import { v7 as uuidv7 } from 'uuid';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Signals } from '../../database/signals.js';
 import { Metrics } from '../../platform/metrics.js';
@@ -13,7 +12,6 @@ import {
   insertDeliveriesSql,
   listenersSql,
   lockCountersSql,
-  moveCountersSql,
 } from './sql/fan-out.js';
 
 /** The consumer group of fan-out; its cursors say what has been turned into deliveries. */
@@ -72,15 +70,11 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
       for (const event of routes.get(endpoint_id)!) rows.add(endpoint_id, ++sequence, event);
       sequences.push(sequence);
     }
-    for (const values of rows.chunks(mostRowsAtOnce)) {
+    const endpointIds = counters.map(({ endpoint_id }) => endpoint_id);
+    for (const { columns, isLast } of rows.chunks(mostRowsAtOnce)) {
+      const values = [...columns, ...(isLast ? [endpointIds, sequences] : [[], []])];
       await client.query({ name: 'fan-out-insert', text: insertDeliveriesSql, values });
     }
-    const endpointIds = counters.map(({ endpoint_id }) => endpoint_id);
-    await client.query({
-      name: 'fan-out-count',
-      text: moveCountersSql,
-      values: [endpointIds, sequences],
-    });
     return { endpointIds, made: rows.length };
   }
 
@@ -108,11 +102,10 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
 
 /** Delivery rows as the columns that `unnest` takes. */
 class DeliveryRows {
-  private readonly columns: unknown[][] = [[], [], [], [], [], []];
+  private readonly columns: unknown[][] = [[], [], [], [], []];
 
   add(endpointId: string, sequence: number, event: EventHeader): void {
-    // Time-ordered ids: new rows land on the last pages of the indexes and in the newest partition.
-    const row = [uuidv7(), endpointId, sequence, event.id, event.type, event.practiceId];
+    const row = [endpointId, sequence, event.id, event.type, event.practiceId];
     row.forEach((value, column) => this.columns[column]!.push(value));
   }
 
@@ -120,9 +113,10 @@ class DeliveryRows {
     return this.columns[0]!.length;
   }
 
-  *chunks(size: number): Generator<unknown[][]> {
+  *chunks(size: number): Generator<{ columns: unknown[][]; isLast: boolean }> {
     for (let from = 0; from < this.length; from += size) {
-      yield this.columns.map((column) => column.slice(from, from + size));
+      const columns = this.columns.map((column) => column.slice(from, from + size));
+      yield { columns, isLast: from + size >= this.length };
     }
   }
 }

@@ -19,15 +19,20 @@ export const lockCountersSql = `
   for update`;
 
 /**
- * One row per endpoint and event. No conflict clause and no unique index on (endpoint, event): the claimed cursor
- * keeps a repeated batch out, and with ON CONFLICT DO NOTHING such a batch burnt numbers (1, 2, 3, 7).
+ * One row per endpoint and event, and the counters moved in the same round trip. No conflict clause and no unique
+ * index on (endpoint, event): the claimed cursor keeps a repeated batch out, and with ON CONFLICT DO NOTHING such a
+ * batch burnt numbers (1, 2, 3, 7).
+ *
+ * The ids are time-ordered, so that new rows land on the last pages of the indexes and in the newest partition. The
+ * database makes them: in the hub they took 4 of about 100 microseconds a delivery.
  */
 export const insertDeliveriesSql = `
-  insert into deliveries (id, endpoint_id, sequence, event_id, event_type, practice_id)
-  select * from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::uuid[])`;
-
-export const moveCountersSql = `
+  with made as (
+    insert into deliveries (id, endpoint_id, sequence, event_id, event_type, practice_id)
+    select hub_uuid_v7(), d.*
+    from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[]) as d
+  )
   update endpoint_counters as c
   set last_sequence = moved.last_sequence
-  from unnest($1::uuid[], $2::bigint[]) as moved (endpoint_id, last_sequence)
+  from unnest($6::uuid[], $7::bigint[]) as moved (endpoint_id, last_sequence)
   where c.endpoint_id = moved.endpoint_id`;
