@@ -24,12 +24,17 @@ export const retriesSql = `
     order by next_attempt_at limit lane.size
   ) as d`;
 
-/** The events of a page; each is looked up in the one partition its id names. */
+/**
+ * The events of a page; each is looked up in the one partition its id names. Columns are named because `e.*` would
+ * bring position columns twice, and what arrives is parsed row by row.
+ */
 export const eventsSql = `
   select e.*
   from unnest($1::uuid[]) as wanted (id)
   cross join lateral (
-    select e.*, e.xact_id::text as xact_id, e.seq::text as seq
+    select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version, e.time, e.actor,
+           e.correlation_id, e.causation_id, e.traceparent, e.data,
+           e.generation, e.xact_id::text as xact_id, e.seq::text as seq
     from events as e where e.id = wanted.id limit 1
   ) as e`;
 
