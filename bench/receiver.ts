@@ -30,7 +30,7 @@ function now(): string {
 }
 
 function receive(socket: Socket): void {
-  let head = Buffer.alloc(0);
+  let head: Buffer = Buffer.alloc(0);
   let body: Buffer[] = [];
   let missing = 0;
   let watched = false;
@@ -39,7 +39,7 @@ function receive(socket: Socket): void {
     head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
     const end = head.indexOf(endOfHead);
     if (end < 0) return;
-    const text = head.latin1Slice(0, end);
+    const text = head.toString('latin1', 0, end);
     const rest = head.subarray(end + endOfHead.length);
     head = Buffer.alloc(0);
     watched = text.startsWith(watchedPath);
