@@ -37,14 +37,13 @@ export function clientConfig(settings: Settings): KafkaConfig {
 const shown = ['broker', 'groupId', 'topic', 'partition', 'retryCount', 'retryTime'] as const;
 
 /**
- * The client's own lines, one level lower than it thinks: what it calls an error is either retried and passes (at
- * the first contact with a fresh cluster always), or reaches the hub as one, which then says so itself.
+ * The client's own lines, for whoever looks for details: what it calls an error is either retried and passes (at the
+ * first contact with a fresh cluster always), or reaches the hub as one, which then says so itself.
  */
 function logCreatorFor(logger: Logger): ReturnType<logCreator> {
-  return ({ level, namespace, log }) => {
+  return ({ namespace, log }) => {
     const fields: Record<string, unknown> = { kafka: namespace };
     for (const name of shown) if (log[name] !== undefined) fields[name] = log[name];
-    if (level === logLevel.WARN && namespace === 'Consumer') logger.info(fields, log.message);
-    else logger.debug(fields, log.message);
+    logger.debug(fields, log.message);
   };
 }
