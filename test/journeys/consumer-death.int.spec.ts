@@ -73,14 +73,15 @@ describeOnBothBuses('a hub that dies between its transaction and its acknowledge
       return id;
     };
     const makeFactsUntil = async (death: Promise<void>, at: HubProcess) => {
-      let isDead = false;
-      void death.then(() => (isDead = true));
+      const dead = death.then(() => true);
       await Promise.allSettled(Array.from({ length: factsOfRound }, (_, nth) => fact(at, nth)));
       // A batch may hold many of them, so that there were too few: one by one, each a batch of its own.
-      while (!isDead) {
+      for (;;) {
         const id = await fact(at, 0).catch(() => undefined);
-        const arrival = receiver.waitFor(({ event }) => event.subject === `patients/${id}`);
-        await Promise.race([death, arrival.catch(() => undefined)]);
+        const arrival = receiver
+          .waitFor(({ event }) => event.subject === `patients/${id}`)
+          .catch(() => undefined);
+        if (await Promise.race([dead, arrival.then(() => false)])) return;
       }
     };
 
