@@ -19,8 +19,8 @@ const fetchMs = 500;
 /** After a handler's failure, before its partition is fetched again. The others go on. */
 const retryMs = 250;
 const redriveMs = 2000;
-/** A member that neither fetches nor is in a handler for so long hangs, as the client at times does. */
-const silenceMs = 60_000;
+/** A member that neither fetches nor is in a handler for so long hangs; joining takes a minute at most. */
+const silenceMs = 120_000;
 const closeWithinMs = 10_000;
 
 export interface ConsumerParts {
