@@ -93,7 +93,7 @@ export class GroupConsumer implements Subscription {
       heartbeatInterval: 1000,
       maxWaitTimeInMs: fetchMs,
       // So that partitions somebody adds are found soon.
-      metadataMaxAge: 30_000,
+      metadataMaxAge: 10_000,
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: async () => false },
     });
