@@ -172,7 +172,9 @@ describeWithKafka('a topic that loses records', () => {
       await stage.emit(practice, 3);
       await expectAllOnce();
       expect(await stage.effects('a')).toHaveLength(8);
-      expect(await recordsOf(kafkaBrokers(), topic)).toHaveLength(12);
+      // The four that never were are still there; what the relay sent twice after the gap is one event all the same.
+      const records = await recordsOf(kafkaBrokers(), topic);
+      expect(new Set(records.map(({ headers }) => String(headers!.ce_id))).size).toBe(12);
     },
     timeoutMs,
   );
