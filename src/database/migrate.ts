@@ -8,6 +8,7 @@ import { Ledger1764000000006 } from './migrations/1764000000006-ledger.js';
 import { Reminders1764000000007 } from './migrations/1764000000007-reminders.js';
 import { Subscriptions1764000000008 } from './migrations/1764000000008-subscriptions.js';
 import { Relay1764000000009 } from './migrations/1764000000009-relay.js';
+import { DeliveryEngine1764000000010 } from './migrations/1764000000010-delivery-engine.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -19,6 +20,7 @@ const migrations = [
   Reminders1764000000007,
   Subscriptions1764000000008,
   Relay1764000000009,
+  DeliveryEngine1764000000010,
 ];
 
 const leastServerVersion = 14;

@@ -147,9 +147,10 @@ describe('a deletion', () => {
       version: 2,
       deletedAt: expect.any(String),
     });
-    const { rows } = await hub.database.query('select secret from endpoints where id = $1', [
-      endpoint.id,
-    ]);
-    expect(rows).toEqual([{ secret: '' }]);
+    const { rows } = await hub.database.query(
+      'select secret from endpoint_secrets where endpoint_id = $1',
+      [endpoint.id],
+    );
+    expect(rows).toEqual([]);
   });
 });

@@ -40,7 +40,9 @@ export const eventsSql = `
 
 /** Enabled endpoints of some shards that have anything open, and those named. */
 export const targetsSql = `
-  select e.id, e.shard, e.url, e.payload_mode, e.secret
+  select e.id, e.shard, e.url, e.payload_mode,
+         (select secret from endpoint_secrets as s
+          where s.endpoint_id = e.id and s.expires_at is null and s.kind = 'hmac') as secret
   from endpoints as e
   where e.enabled and e.deleted_at is null
     and (e.id = any($2::uuid[])

@@ -4,11 +4,17 @@
  */
 export const createEndpointSql = `
   with endpoint as (
-    insert into endpoints (id, owner, url, event_types, practice_ids, payload_mode, enabled, description, secret,
+    insert into endpoints (id, owner, url, event_types, practice_ids, payload_mode, enabled, description,
                            version, created_at, updated_at, from_generation, from_xact_id)
-    values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $9, $10, $11, $12,
+    values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $10, $11, $12,
             hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
     returning id
+  ),
+  secret as (
+    insert into endpoint_secrets (endpoint_id, kind, secret) select id, 'hmac', $9 from endpoint
+  ),
+  progress as (
+    insert into endpoint_progress (endpoint_id) select id from endpoint
   )
   insert into endpoint_counters (endpoint_id) select id from endpoint`;
 
@@ -20,8 +26,9 @@ export const raiseSetVersionSql = `update endpoint_set_version set version = ver
 
 /** Leaves a tombstone. The secret goes at once; the address stays, to say where events went. */
 export const buryEndpointSql = `
+  with secrets as (delete from endpoint_secrets where endpoint_id = $1)
   update endpoints
-  set deleted_at = $2, updated_at = $2, version = version + 1, enabled = false, disabled_reason = null, secret = ''
+  set deleted_at = $2, updated_at = $2, version = version + 1, enabled = false, disabled_reason = null, headers = null
   where id = $1`;
 
 /**
