@@ -1,7 +1,8 @@
 // The raw limit: what one Node process can POST when it does nothing but sign and send. In a process of its own, as
 // the hub is. Nothing is read, fanned out, retried or recorded.
 import { Pool } from 'undici';
-import { parseSecret, signedHeaders } from '../src/subscriptions/signing/standard-webhooks.js';
+import { parseSigningKey } from '../src/subscriptions/signing/signing-key.js';
+import { signedHeaders } from '../src/subscriptions/signing/standard-webhooks.js';
 
 export interface RawOrder {
   origin: string;
@@ -18,7 +19,7 @@ export interface RawReport {
 
 const connections = 100;
 const warmUpSeconds = 1;
-const secret = parseSecret(`whsec_${Buffer.alloc(32, 7).toString('base64')}`);
+const secret = parseSigningKey(`whsec_${Buffer.alloc(32, 7).toString('base64')}`);
 
 async function measure({ origin, body, ids, seconds }: RawOrder): Promise<RawReport> {
   const pool = new Pool(origin, { connections, pipelining: 1 });

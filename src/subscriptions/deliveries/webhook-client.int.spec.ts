@@ -5,7 +5,8 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { gzipSync } from 'node:zlib';
 import { eventually } from '../../../test/support/eventually.js';
 import { startWebhookReceiver } from '../../../test/support/webhook-receiver.js';
-import { newSecret, parseSecret, signedHeaders } from '../signing/standard-webhooks.js';
+import { newSigningKey, parseSigningKey } from '../signing/signing-key.js';
+import { signedHeaders } from '../signing/standard-webhooks.js';
 import { WebhookClient, type WebhookClientOptions, type WebhookRequest } from './webhook-client.js';
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
@@ -55,14 +56,14 @@ const closed = (socket: Socket) => eventually(() => expect(socket.closed).toBe(t
 describe('a webhook', () => {
   it('arrives signed and complete, on a connection that is kept', async () => {
     const partner = await receiver({ respond: () => ({ status: 201, body: '{"ok":true}' }) });
-    const secret = newSecret(Buffer.alloc(32, 5));
+    const { secret } = newSigningKey('hmac', Buffer.alloc(32, 5));
     partner.setSecret(secret, '/hook');
     const sender = client();
     for (const id of ['evt_1', 'evt_2']) {
       const now = Math.floor(Date.now() / 1000);
       const headers = {
         ...request.headers,
-        ...signedHeaders([parseSecret(secret)], id, now, body),
+        ...signedHeaders([parseSigningKey(secret)], id, now, body),
       };
       const result = await sender.send({ url: `${partner.url}/hook?a=1`, headers, body });
       expect(result).toEqual({

@@ -9,7 +9,7 @@ import { IdOf } from '../../platform/http/input.pipe.js';
 import { ListRoute, type Page } from '../../platform/http/lists.js';
 import { Context, RequestContext } from '../../platform/http/request-context.js';
 import { shardOf } from '../deliveries/shard-owner.js';
-import { newSecret } from '../signing/standard-webhooks.js';
+import { newSigningKey } from '../signing/signing-key.js';
 import {
   CreatedEndpoint,
   EndpointChange,
@@ -40,7 +40,7 @@ export class EndpointsController {
   create(@Context() context: RequestContext, @Body() body: NewEndpoint): Promise<Answer> {
     return this.commands.run(context, [], async (tx) => {
       const id = uuidv7();
-      const secret = newSecret(randomBytes(32));
+      const { secret } = newSigningKey('hmac', randomBytes(32));
       const identity = { id, owner: context.caller.actor, secret };
       const endpoint = await this.endpoints.create(tx, identity, body);
       return Answer.created(`/v1/endpoints/${id}`, endpoint, { secret });
