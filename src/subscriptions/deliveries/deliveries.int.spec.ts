@@ -59,6 +59,13 @@ async function insert(row: Row): Promise<string> {
       ...last,
     ],
   );
+  // As the engine has it: what is due for another attempt stands in the queue too.
+  await hub.database.query(
+    `insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+     select id, endpoint_id, sequence, event_id, attempts, next_attempt_at
+     from deliveries where id = $1 and status = 'failed'`,
+    [id],
+  );
   return id;
 }
 
@@ -107,6 +114,7 @@ describe("the list of an endpoint's deliveries", () => {
       lastStatusCode: 204,
       lastError: null,
       withheldReason: null,
+      replayId: null,
       createdAt: '2026-03-08T14:00:00.000Z',
     });
   });
@@ -128,6 +136,30 @@ describe("the list of an endpoint's deliveries", () => {
       expect(await sequencesOf(`?status=${status}`)).toEqual([i + 1]);
     }
     expect(await sequencesOf('?status=dead,pending')).toEqual([4, 1]);
+    expect(await sequencesOf('?status=failed,pending')).toEqual([2, 1]);
+  });
+
+  it('looks for what is open only where it can be', async () => {
+    for (let sequence = 1; sequence <= 3; sequence++) await insert({ sequence });
+    await insert({ sequence: 4, status: 'pending' });
+    const mark = (through: number) =>
+      hub.database.query(
+        'update endpoint_progress set attempted_through = $2 where endpoint_id = $1',
+        [endpointId, through],
+      );
+    await mark(3);
+    expect(await sequencesOf('?status=pending')).toEqual([4]);
+    // A follower lies below the mark, and so does what waits for another attempt.
+    await hub.database.query(
+      `insert into delivery_followers (delivery_id, endpoint_id, order_key, sequence, event_id)
+       select id, endpoint_id, 'key', sequence, event_id from deliveries where endpoint_id = $1 and sequence = 4`,
+      [endpointId],
+    );
+    await insert({ sequence: 5, status: 'failed' });
+    await mark(5);
+    expect(await sequencesOf('?status=pending')).toEqual([4]);
+    expect(await sequencesOf('?status=failed')).toEqual([5]);
+    expect(await sequencesOf('?status=failed,pending')).toEqual([5, 4]);
   });
 
   it('filters by types, families and practices', async () => {
@@ -230,6 +262,25 @@ describe('a delivery', () => {
         outcome: 'succeeded',
         statusCode: 204,
       },
+    ]);
+  });
+
+  it('shows what the receiver answered, where that is kept', async () => {
+    const id = await insert({ sequence: 1, attempts: 3, status: 'dead' });
+    await hub.database.query(
+      `insert into delivery_attempts (delivery_id, number, at, duration_ms, outcome)
+       values ($1, 1, now(), 1, 'timeout'), ($1, 2, now(), 1, 'http_status')`,
+      [id],
+    );
+    await hub.database.query(
+      `insert into attempt_responses (delivery_id, number, body) values ($1, 2, 'no such hook'), ($1, 3, '')`,
+      [id],
+    );
+    const { body } = await hub.api('GET', `/v1/deliveries/${id}`);
+    expect(body.attempts.map(({ response }: any) => response)).toEqual([
+      undefined,
+      'no such hook',
+      '',
     ]);
   });
 

@@ -18,11 +18,15 @@ import {
   earlierAttemptsSql,
   listDeliveriesSql,
   mostScanned,
+  openFloorSql,
   readDeliverySql,
+  responsesSql,
 } from './sql/list-deliveries.js';
 import { lockDeliverySql, resendSql } from './sql/resend.js';
 
 const mostAttemptsShown = 100;
+/** Whoever resends for ever has a mistake in a loop; what counts the attempts ends at 32,767. */
+export const mostAttempts = 10_000;
 /** The largest bigint: the first page begins above every number. */
 const aboveAll = '9223372036854775807';
 
@@ -42,6 +46,7 @@ interface DeliveryRow {
   last_status_code: number | null;
   last_error: string | null;
   withheld_reason: string | null;
+  replay_id: string | null;
 }
 
 interface AttemptRow {
@@ -51,6 +56,8 @@ interface AttemptRow {
   outcome: string;
   status_code: number | null;
   error: string | null;
+  /** What the receiver answered; absent where it was not kept, or is not any more. */
+  response?: string;
 }
 
 /** What became of each webhook, for those who ask; the engine does not go through here. */
@@ -66,12 +73,15 @@ export class DeliveriesService {
     );
     const types = listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name));
     const practiceIds = listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id));
+    const { manager } = this.dataSource;
+    const exists = await manager.existsBy(Endpoint, { id: endpointId, deletedAt: IsNull() });
+    if (!exists) throw notFound('endpoint');
     const values = [
       endpointId,
       cursorOf(query),
       idFloor(query.from),
       idFloor(query.to),
-      statuses?.every((status) => status === 'pending') ?? false,
+      await openFloor(manager, endpointId, statuses),
       statuses ?? null,
       types ?? null,
       types ? prefixesOf(types) : null,
@@ -79,9 +89,6 @@ export class DeliveriesService {
       limit + 1,
       practiceIds ?? null,
     ];
-    const { manager } = this.dataSource;
-    const exists = await manager.existsBy(Endpoint, { id: endpointId, deletedAt: IsNull() });
-    if (!exists) throw notFound('endpoint');
     const rows: (DeliveryRow & { matches: boolean; nth: string })[] = await manager.query(
       listDeliveriesSql,
       values,
@@ -98,8 +105,14 @@ export class DeliveriesService {
     const row = await read(tx, id);
     const earlier: AttemptRow[] =
       row.attempts > 1 ? await tx.query(earlierAttemptsSql, [id, mostAttemptsShown - 1]) : [];
-    const attempts = earlier.reverse().map(toAttempt);
-    if (row.attempts > 0) attempts.push(lastAttemptOf(row));
+    const made = earlier.reverse();
+    if (row.attempts > 0) made.push(lastAttemptOf(row));
+    const responses: { number: number; body: string }[] =
+      made.length > 0 ? await tx.query(responsesSql, [id, mostAttemptsShown]) : [];
+    const answered = new Map(responses.map(({ number, body }) => [number, body]));
+    const attempts = made.map((attempt) =>
+      toAttempt({ ...attempt, response: answered.get(attempt.number) }),
+    );
     const { attempts: attemptCount, ...shown } = toResource(row);
     return { ...shown, attemptCount, attempts };
   }
@@ -116,9 +129,8 @@ export class DeliveriesService {
       lock: { mode: 'pessimistic_read' },
     });
     if (!endpoint) throw notFound('delivery');
-    const [delivery]: Pick<DeliveryRow, 'status' | 'attempts'>[] = await tx.query(lockDeliverySql, [
-      id,
-    ]);
+    const [delivery]: { status: DeliveryStatus; attempts: number; has_event: boolean }[] =
+      await tx.query(lockDeliverySql, [id]);
     if (!delivery) throw notFound('delivery');
     if (delivery.status === 'withheld') {
       throw conflict('delivery_withheld', 'This delivery may no longer be sent.');
@@ -129,12 +141,30 @@ export class DeliveriesService {
         'The first attempt has not been made yet and comes by itself.',
       );
     }
+    if (delivery.attempts >= mostAttempts) {
+      throw conflict('too_many_attempts', `This was attempted ${mostAttempts} times, that is all.`);
+    }
+    if (!delivery.has_event) {
+      throw conflict(
+        'event_expired',
+        'Its event has passed retention, so there is nothing left to send.',
+      );
+    }
     if (!endpoint.enabled) {
       throw conflict('endpoint_disabled', 'The endpoint is disabled. Enable it, then resend.');
     }
     await tx.query(resendSql, [id]);
     return this.get(id, tx);
   }
+}
+
+/** Below which number nothing needs to be looked at for these statuses. */
+async function openFloor(tx: Tx, endpointId: string, statuses?: string[]): Promise<string> {
+  const wantsOpen = statuses?.every((status) => status === 'pending' || status === 'failed');
+  if (!wantsOpen) return '0';
+  const [{ floor }] = await tx.query(openFloorSql, [endpointId, statuses!.includes('failed')]);
+  // Null where there is no mark: then nothing is known to be settled.
+  return floor ?? '0';
 }
 
 async function read(tx: Tx, id: string): Promise<DeliveryRow> {
@@ -190,19 +220,20 @@ function toResource(row: DeliveryRow): DeliveryResource {
     lastStatusCode: row.last_status_code,
     lastError: row.last_error,
     withheldReason: row.withheld_reason,
+    replayId: row.replay_id,
     createdAt: madeAt(row.id),
   };
 }
 
-function lastAttemptOf(row: DeliveryRow): AttemptResource {
-  return toAttempt({
+function lastAttemptOf(row: DeliveryRow): AttemptRow {
+  return {
     number: row.attempts,
     at: row.last_attempt_at!,
     duration_ms: row.last_duration_ms!,
     outcome: row.last_outcome!,
     status_code: row.last_status_code,
     error: row.last_error,
-  });
+  };
 }
 
 function toAttempt(row: AttemptRow): AttemptResource {
@@ -213,5 +244,6 @@ function toAttempt(row: AttemptRow): AttemptResource {
     outcome: row.outcome,
     ...(row.status_code !== null && { statusCode: row.status_code }),
     ...(row.error !== null && { error: row.error }),
+    ...(row.response !== undefined && { response: row.response }),
   };
 }

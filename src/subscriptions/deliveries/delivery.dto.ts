@@ -81,6 +81,14 @@ export class DeliveryResource {
   })
   withheldReason: string | null;
 
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'The replay that has queued it last.',
+  })
+  replayId: string | null;
+
   @ApiProperty({ format: 'date-time', description: 'When the event was routed to the endpoint.' })
   createdAt: Date;
 }
@@ -103,6 +111,13 @@ export class AttemptResource {
 
   @ApiProperty({ required: false })
   error?: string;
+
+  @ApiProperty({
+    required: false,
+    description:
+      'The first KB of what the receiver answered to a failed attempt; kept for seven days.',
+  })
+  response?: string;
 }
 
 export class DeliveryDetail extends OmitType(DeliveryResource, ['attempts']) {

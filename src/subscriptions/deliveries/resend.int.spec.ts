@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import { emitPatientCreated } from '../../../test/support/emit.js';
+import { aPractice } from '../../../test/support/factories-patients.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import { Signals } from '../../database/signals.js';
 import { shardOf } from './shard-owner.js';
 
 let hub: TestHub;
 let endpointId: string;
+let eventId: string;
 
 beforeAll(async () => {
   hub = await startTestHub();
+  // Before any endpoint, so that nothing of it is delivered by itself.
+  [eventId] = (await emitPatientCreated(hub, (await aPractice(hub)).id)) as [string];
 });
 afterAll(() => hub.close());
 
@@ -23,17 +28,17 @@ beforeEach(async () => {
 });
 
 /** A delivery as the engine would have left it; a retry is far away. Returns its id. */
-async function insert(status: string, attempts: number): Promise<string> {
+async function insert(status: string, attempts: number, event = eventId): Promise<string> {
   const id = uuidv7();
   await hub.database.query(
     `insert into deliveries (id, endpoint_id, sequence, event_id, event_type, status, attempts, withheld_reason,
        next_attempt_at, last_attempt_at, last_duration_ms, last_outcome)
-     select $1, $2, 1, gen_random_uuid(), 'patient.created', $3::text, $4::smallint,
+     select $1, $2, 1, $5, 'patient.created', $3::text, $4::smallint,
             case when $3 = 'withheld' then 'expired' end,
             case when $3 = 'failed' then now() + interval '1 hour' end,
             last.at, last.duration_ms, last.outcome
      from (select) as one left join (values (now(), 12, 'timeout')) as last (at, duration_ms, outcome) on $4 > 0`,
-    [id, endpointId, status, attempts],
+    [id, endpointId, status, attempts, event],
   );
   return id;
 }
@@ -65,6 +70,36 @@ describe('resend', () => {
     expect(told).toContain(String(shardOf(endpointId)));
   });
 
+  it('stands in the queue, and what waits there already keeps what it holds up', async () => {
+    endpointId = await createEndpoint(true);
+    // Held, so that the engine leaves both where they are until the test has looked.
+    const engine = await hub.database.connect();
+    try {
+      const [dead, failed] = [await insert('dead', 9), await insert('failed', 2)];
+      await hub.database.query(
+        `insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at, order_key)
+         select id, endpoint_id, sequence, event_id, attempts, next_attempt_at, 'a key' from deliveries where id = $1`,
+        [failed],
+      );
+      await engine.query('begin');
+      await engine.query('select from delivery_shards for update');
+      for (const id of [dead, failed]) expect((await resend(id)).status).toBe(200);
+      const { rows } = await hub.database.query(
+        `select delivery_id, sequence, event_id, attempts, order_key, next_attempt_at <= now() as due
+         from delivery_retries where endpoint_id = $1 order by attempts`,
+        [endpointId],
+      );
+      const of = { sequence: '1', event_id: eventId, due: true };
+      expect(rows).toEqual([
+        { ...of, delivery_id: failed, attempts: 2, order_key: 'a key' },
+        { ...of, delivery_id: dead, attempts: 9, order_key: null },
+      ]);
+    } finally {
+      await engine.query('rollback');
+      engine.release();
+    }
+  });
+
   it('happens once under one Idempotency-Key', async () => {
     endpointId = await createEndpoint(true);
     const id = await insert('delivered', 1);
@@ -86,6 +121,12 @@ describe('resend', () => {
     expect(body.code).toBe(code);
     const after = await hub.api('GET', `/v1/deliveries/${id}`);
     expect(after.body.status).toBe(before);
+  });
+
+  it('is a conflict where the event has passed retention', async () => {
+    endpointId = await createEndpoint(true);
+    const id = await insert('dead', 9, uuidv7());
+    expect(await resend(id)).toMatchObject({ status: 409, body: { code: 'event_expired' } });
   });
 
   it('is 404 when the endpoint is deleted, or where there is no such delivery', async () => {

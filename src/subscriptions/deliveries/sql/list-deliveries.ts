@@ -10,7 +10,8 @@ export const mostScanned = 50_000;
  * the page is full, or after $9 rows; the row at which it gave up comes last, with `matches` false.
  *
  * - $3, $4: bounds of the ids, which are time-ordered; partitions outside are not opened.
- * - $5: true where only pending ones are wanted; they have an index of their own.
+ * - $5: only above this number. Where only open ones are wanted the scan ends there (openFloorSql): no index of
+ *   deliveries names the status, and of an endpoint whose backlog is empty nothing has to be scanned at all.
  * - $6 status, $7 names or $8 beginnings of types, practices: null where anything will do.
  *
  * Not a named statement: planned with its values, it drops the conditions that are null and opens no more partitions
@@ -25,19 +26,37 @@ export const listDeliveriesSql = `
     from (
       select d.*, row_number() over (order by sequence desc) as nth
       from deliveries as d
-      where endpoint_id = $1 and sequence < $2::bigint
+      where endpoint_id = $1 and sequence < $2::bigint and sequence > $5::bigint
         and ($3::uuid is null or id >= $3::uuid) and ($4::uuid is null or id < $4::uuid)
-        and (not $5::boolean or status = 'pending')
       order by sequence desc limit $9::int
     ) as scanned
   ) as seen
   where matches or nth = $9::int
   order by sequence desc limit $10::int`;
 
-export const readDeliverySql = `select * from deliveries where id = $1`;
+/**
+ * The number above which everything of an endpoint lies that is pending, and with $2 failed too: never attempted is
+ * what lies beyond the mark or follows a held-up key, and what waits for another attempt stands among the retries.
+ */
+export const openFloorSql = `
+  select least(
+    (select attempted_through from endpoint_progress where endpoint_id = $1),
+    (select min(sequence) - 1 from delivery_followers where endpoint_id = $1),
+    (select min(sequence) - 1 from delivery_retries where endpoint_id = $1 and $2::boolean)
+  )::text as floor`;
+
+/** One delivery, and the replay that has queued it: those that were sent before know it only while they wait. */
+export const readDeliverySql = `
+  select d.*, coalesce(r.replay_id, d.replay_id) as replay_id
+  from deliveries as d left join delivery_retries as r on r.delivery_id = d.id
+  where d.id = $1`;
 
 /** The newest $2 attempts before the last one, which the delivery's own row holds. */
 export const earlierAttemptsSql = `
   select number, at, duration_ms, outcome, status_code, error
   from delivery_attempts where delivery_id = $1
   order by number desc limit $2`;
+
+/** What the receiver answered to failed attempts, as far as it is still kept. */
+export const responsesSql = `
+  select number, body from attempt_responses where delivery_id = $1 order by number desc limit $2`;
