@@ -24,8 +24,8 @@ export class Answer {
     readonly replayed = false,
   ) {}
 
-  static ok(body: object): Answer {
-    return new Answer(200, body);
+  static ok(body: object, once: object | null = null): Answer {
+    return new Answer(200, body, null, once);
   }
 
   static created(location: string, body: object, once: object | null = null): Answer {

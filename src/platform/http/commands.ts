@@ -30,59 +30,104 @@ export class Commands {
     const key = context.idempotencyKey;
     if (key === undefined) return this.transactions.run(practiceIds, work);
     return this.transactions.run([], async (tx) => {
-      // A lock and not a row: a request that dies leaves nothing behind that would block its repetition, and
-      // nothing is written before the practice's lock.
-      const scope = [context.caller.identity, context.route, key];
-      const [{ free }] = await tx.query(
-        `select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free`,
-        [scope.join('\n')],
-      );
-      if (!free) {
-        throw conflict(
-          'idempotency_key_in_flight',
-          'A request with this Idempotency-Key is still under way. Repeat it in a moment.',
-        );
-      }
+      const scope = scopeOf(context, key);
       const bodyHash = hashOf(context.body);
-      const kept = await this.find(tx, scope);
-      if (kept) {
-        if (!bodyHash.equals(kept.body_hash)) {
-          throw new Problem(
-            422,
-            'idempotency_key_reused',
-            'This Idempotency-Key was used with another body. Use a new key for a new request.',
-          );
-        }
-        return Answer.kept(kept.status, kept.body, kept.location);
-      }
+      const kept = await this.claim(tx, scope, bodyHash);
+      if (kept) return kept;
       if (practiceIds.length > 0) await lockPractices(tx, practiceIds);
       const answer = await work(tx);
-      await tx.query(
-        `insert into idempotency_keys (identity, route, key, body_hash, status, location, body)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         on conflict (identity, route, key) do update
-           set body_hash = excluded.body_hash, status = excluded.status, location = excluded.location,
-               body = excluded.body, created_at = excluded.created_at`,
-        [
-          ...scope,
-          bodyHash,
-          answer.status,
-          answer.location,
-          answer.body && JSON.stringify(answer.body),
-        ],
-      );
+      await keep(tx, scope, bodyHash, answer);
       return answer;
     });
+  }
+
+  /**
+   * As `run`, for work that waits for somebody else's server and so must not be a transaction. Its key is marked as
+   * in flight instead of being locked; the mark of a hub that died meanwhile counts no more after a minute.
+   */
+  async runOutside(context: RequestContext, work: () => Promise<Answer>): Promise<Answer> {
+    const key = context.idempotencyKey;
+    if (key === undefined) return work();
+    const scope = scopeOf(context, key);
+    const bodyHash = hashOf(context.body);
+    const kept = await this.transactions.run([], async (tx) => {
+      const found = await this.claim(tx, scope, bodyHash);
+      if (!found) await keep(tx, scope, bodyHash, inFlight);
+      return found;
+    });
+    if (kept) return kept;
+    try {
+      const answer = await work();
+      await this.transactions.run([], (tx) => keep(tx, scope, bodyHash, answer));
+      return answer;
+    } catch (error) {
+      await this.transactions.run([], (tx) => tx.query(forgetSql, scope)).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * The answer that is kept under a key, or none and the key is the caller's until its transaction ends.
+   * @throws Problem 409 while the first request is under way, 422 when the key came with another body before.
+   */
+  private async claim(tx: Tx, scope: string[], bodyHash: Buffer): Promise<Answer | undefined> {
+    // A lock and not a row: a request that dies leaves nothing behind that would block its repetition, and
+    // nothing is written before the practice's lock.
+    const [{ free }] = await tx.query(
+      `select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free`,
+      [scope.join('\n')],
+    );
+    if (!free) throw stillUnderWay();
+    const kept = await this.find(tx, scope);
+    if (!kept) return undefined;
+    if (!bodyHash.equals(kept.body_hash)) {
+      throw new Problem(
+        422,
+        'idempotency_key_reused',
+        'This Idempotency-Key was used with another body. Use a new key for a new request.',
+      );
+    }
+    if (kept.status === inFlight.status) throw stillUnderWay();
+    return Answer.kept(kept.status, kept.body, kept.location);
   }
 
   private async find(tx: Tx, scope: string[]): Promise<KeptAnswer | undefined> {
     const rows: KeptAnswer[] = await tx.query(
       `select body_hash, status, location, body from idempotency_keys
-       where identity = $1 and route = $2 and key = $3 and created_at > now() - interval '24 hours'`,
-      scope,
+       where identity = $1 and route = $2 and key = $3
+         and created_at > now() - case when status = $4 then interval '1 minute' else interval '24 hours' end`,
+      [...scope, inFlight.status],
     );
     return rows[0];
   }
+}
+
+/** What is kept while the answer is not known yet: 102 Processing. */
+const inFlight = Answer.kept(102, null, null);
+
+const forgetSql = `delete from idempotency_keys where identity = $1 and route = $2 and key = $3`;
+
+async function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer): Promise<void> {
+  const { status, location, body } = answer;
+  await tx.query(
+    `insert into idempotency_keys (identity, route, key, body_hash, status, location, body)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (identity, route, key) do update
+       set body_hash = excluded.body_hash, status = excluded.status, location = excluded.location,
+           body = excluded.body, created_at = excluded.created_at`,
+    [...scope, bodyHash, status, location, body && JSON.stringify(body)],
+  );
+}
+
+function scopeOf(context: RequestContext, key: string): string[] {
+  return [context.caller.identity, context.route, key];
+}
+
+function stillUnderWay(): Problem {
+  return conflict(
+    'idempotency_key_in_flight',
+    'A request with this Idempotency-Key is still under way. Repeat it in a moment.',
+  );
 }
 
 function hashOf(body: unknown): Buffer {
