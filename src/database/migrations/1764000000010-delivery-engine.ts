@@ -21,6 +21,8 @@ export class DeliveryEngine1764000000010 implements MigrationInterface {
         add column metadata jsonb,
         -- 'unproven': it may not be enabled before its owner has answered the challenge.
         add column ownership text not null default 'assumed' check (ownership in ('assumed', 'unproven', 'proven')),
+        -- A test or challenge that its owner asked for is under way, at the latest until then: one at a time.
+        add column called_until timestamptz(3),
         add check (not (enabled and ownership = 'unproven'))`);
 
     // Several at a time while a rotation overlaps. The current one has no end.
@@ -30,6 +32,8 @@ export class DeliveryEngine1764000000010 implements MigrationInterface {
         endpoint_id uuid not null references endpoints,
         kind text not null check (kind in ('hmac', 'ed25519')),
         secret text not null,
+        -- Of an ed25519 pair, in order to show it without reading the secret.
+        public_key text check ((kind = 'ed25519') = (public_key is not null)),
         created_at timestamptz(3) not null default clock_timestamp(),
         expires_at timestamptz(3)
       )`);
@@ -188,6 +192,6 @@ export class DeliveryEngine1764000000010 implements MigrationInterface {
       alter table endpoints
         drop column filter, drop column headers, drop column content_type, drop column timeout_seconds,
         drop column max_concurrency, drop column rate_per_second, drop column ordering, drop column retry_schedule,
-        drop column exclude_own, drop column metadata, drop column ownership`);
+        drop column exclude_own, drop column metadata, drop column ownership, drop column called_until`);
   }
 }
