@@ -93,22 +93,25 @@ describe('forbidden addresses', () => {
 });
 
 describe('a name', () => {
-  it('is resolved once per connection, and the connection goes to the answer that was checked', async () => {
-    const partner = await startWebhookReceiver();
-    cleanups.push(() => partner.close());
-    partner.respondWith(() => ({ status: 200, headers: { connection: 'close' } }));
-    // The rebinding name server: a good answer for the check, another one for whoever asks again.
-    const { lookup, asked } = answers(['127.0.0.1'], ['10.0.0.1']);
-    const sender = client({ allowNetworks: LOOPBACK, lookup });
-    const url = `http://${HOST}:${new URL(partner.url).port}/`;
-    expect((await post(sender, url)).outcome).toBe('succeeded');
-    expect(asked).toEqual([HOST]);
-    expect(partner.requests[0]?.headers['host']).toBe(new URL(url).host);
-    // A new connection resolves and checks again.
-    expect((await post(sender, url)).outcome).toBe('blocked_address');
-    expect(asked).toEqual([HOST, HOST]);
-    expect(partner.requests).toHaveLength(1);
-  });
+  it.each([[['10.0.0.1']], [['169.254.169.254']], [['127.0.0.1', 'fd00::1']]])(
+    'is resolved once per connection, which goes to the answer that was checked, even if the next is %j',
+    async (next) => {
+      const partner = await startWebhookReceiver();
+      cleanups.push(() => partner.close());
+      partner.respondWith(() => ({ status: 200, headers: { connection: 'close' } }));
+      // The rebinding name server: a good answer for the check, another one for whoever asks again.
+      const { lookup, asked } = answers(['127.0.0.1'], next);
+      const sender = client({ allowNetworks: LOOPBACK, lookup });
+      const url = `http://${HOST}:${new URL(partner.url).port}/`;
+      expect((await post(sender, url)).outcome).toBe('succeeded');
+      expect(asked).toEqual([HOST]);
+      expect(partner.requests[0]?.headers['host']).toBe(new URL(url).host);
+      // A new connection resolves and checks again.
+      expect((await post(sender, url)).outcome).toBe('blocked_address');
+      expect(asked).toEqual([HOST, HOST]);
+      expect(partner.requests).toHaveLength(1);
+    },
+  );
 
   it('is resolved once for connections that open together', async () => {
     const partner = await startWebhookReceiver();
@@ -129,6 +132,13 @@ describe('a name', () => {
     const sender = client({ allowNetworks: LOOPBACK, lookup });
     const result = await post(sender, `http://${HOST}:${new URL(local.url).port}/`);
     expect(result.outcome).toBe('succeeded');
+  });
+
+  it("is not blamed when the hub's own machine has no descriptor left", async () => {
+    for (const code of ['EMFILE', 'ENFILE', 'ENOMEM']) {
+      const lookup = () => Promise.reject(Object.assign(new Error('no more'), { code }));
+      await expect(post(client({ lookup }), `https://${HOST}/`)).rejects.toMatchObject({ code });
+    }
   });
 
   it('without any address is a DNS error', async () => {

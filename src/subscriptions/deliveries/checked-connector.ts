@@ -16,6 +16,9 @@ export interface ConnectorOptions {
   ca?: string | string[];
 }
 
+/** Codes of a machine that has no descriptor, buffer or memory left. They must not count as the receiver's failure. */
+export const EXHAUSTED: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
+
 /** Why there is no connection. The message holds an error code at most: no address, no certificate text. */
 export class ConnectFailure extends Error {
   override readonly name = 'ConnectFailure';
@@ -96,7 +99,8 @@ function checkedLookup(resolve: Lookup, permits: (address: string) => boolean): 
         else if (all === true) callback(null, addresses);
         else callback(null, first.address, first.family);
       },
-      (error: NodeJS.ErrnoException) => callback(unresolved(error.code), ''),
+      (error: NodeJS.ErrnoException) =>
+        callback(EXHAUSTED.has(error.code ?? '') ? error : unresolved(error.code), ''),
     );
   };
 }
@@ -112,9 +116,9 @@ function unresolved(code = 'EAI_FAIL'): ConnectFailure {
   return new ConnectFailure('dns_error', `the host name cannot be resolved (${code})`);
 }
 
-function connectFailure(error: NodeJS.ErrnoException, protocol: string): ConnectFailure {
-  if (error instanceof ConnectFailure) return error;
+function connectFailure(error: NodeJS.ErrnoException, protocol: string): Error {
   const { code = 'unknown', syscall } = error;
+  if (error instanceof ConnectFailure || EXHAUSTED.has(code)) return error;
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
     return new ConnectFailure('timeout', 'no connection in time');
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { BlockList } from 'node:net';
 import fc from 'fast-check';
 import {
   isAllowed,
@@ -29,6 +30,18 @@ const SPECIAL_IPV4: [string, string][] = [
   ['224.0.0.0', '255.255.255.255'],
 ];
 
+/**
+ * IANA IPv6 special-purpose blocks within global unicast. 2001::/23 as a whole: of what has been assigned there nothing
+ * is a host of somebody's.
+ */
+const SPECIAL_IPV6: [string, number][] = [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['2620:4f:8000::', 48],
+  ['3fff::', 20],
+];
+
 const toNumber = (ipv4: string) => ipv4.split('.').reduce((sum, part) => sum * 256 + +part, 0);
 const octets = (value: number) => [24, 16, 8, 0].map((shift) => (value >>> shift) & 255);
 const toText = (value: number) => octets(value).join('.');
@@ -43,7 +56,82 @@ const specialIpv4 = fc
   .chain(([first, last]) => fc.integer({ min: toNumber(first), max: toNumber(last) }));
 const ipv6Group = fc.integer({ min: 0, max: 0xffff }).map((group) => group.toString(16));
 
+/** Judges by Node's own parser and matcher of addresses, which share no code with ours. */
+const globalUnicast = new BlockList();
+globalUnicast.addSubnet('2000::', 3, 'ipv6');
+const specialIpv6 = new BlockList();
+for (const [network, length] of SPECIAL_IPV6) specialIpv6.addSubnet(network, length, 'ipv6');
+const isPublicIpv6 = (address: string) =>
+  globalUnicast.check(address, 'ipv6') && !specialIpv6.check(address, 'ipv6');
+
+const anyIpv6Groups = fc
+  .tuple(
+    fc.constantFrom(
+      [],
+      ...['2001', '2001:db8', '2001:1ff', '2001:200', '2002', '2620:4f:8000', '2620:4f:7fff'].map(
+        (start) => start.split(':').map((group) => parseInt(group, 16)),
+      ),
+      [0x3fff],
+      [0x3ffe],
+      [0x64, 0xff9c],
+      [0xfd00],
+      [0xfe80],
+      [0xff02],
+    ),
+    fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: 8, maxLength: 8 }),
+    fc.nat(8),
+  )
+  .map(([start, rest, zeros]) => {
+    const groups = [...start, ...rest].slice(0, 8);
+    // Runs of zeros, so that `::` appears when it is written in short.
+    return groups.map((group, i) => (i >= start.length && i < start.length + zeros ? 0 : group));
+  });
+const written = (groups: readonly number[]) => groups.map((group) => group.toString(16)).join(':');
+/** As a URL's host is written: in the short form of RFC 5952. */
+const shortened = (groups: readonly number[]) =>
+  new URL(`http://[${written(groups)}]/`).hostname.slice(1, -1);
+
 describe('isPubliclyRoutable', () => {
+  it('agrees with the IANA registry on every IPv6 address that stands for none of IPv4', () => {
+    fc.assert(
+      fc.property(anyIpv6Groups, (groups) => {
+        const isEmbedded = groups.slice(0, 5).every((group) => group === 0);
+        fc.pre(!isEmbedded);
+        for (const form of [written(groups), written(groups).toUpperCase(), shortened(groups)]) {
+          expect([form, isPubliclyRoutable(form)]).toEqual([form, isPublicIpv6(form)]);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('is exact at the borders of the IPv6 blocks', () => {
+    const borders: [string, boolean][] = [
+      ['1fff:ffff:ffff:ffff:ffff:ffff:ffff:ffff', false],
+      ['2000::', true],
+      ['2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff', true],
+      ['2001::', false],
+      ['2001:1ff:ffff:ffff:ffff:ffff:ffff:ffff', false],
+      ['2001:200::', true],
+      ['2001:db7:ffff:ffff:ffff:ffff:ffff:ffff', true],
+      ['2001:db8:ffff:ffff:ffff:ffff:ffff:ffff', false],
+      ['2001:db9::', true],
+      ['2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff', true],
+      ['2002::', false],
+      ['2002:ffff:ffff:ffff:ffff:ffff:ffff:ffff', false],
+      ['2003::', true],
+      ['3ffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff', true],
+      ['3fff::', false],
+      ['3fff:fff:ffff:ffff:ffff:ffff:ffff:ffff', false],
+      ['3fff:1000::', true],
+      ['4000::', false],
+    ];
+    for (const [address, isPublic] of borders) {
+      expect([address, isPubliclyRoutable(address)]).toEqual([address, isPublic]);
+      expect([address, isPublicIpv6(address)]).toEqual([address, isPublic]);
+    }
+  });
+
   it('agrees with the IANA registry on every IPv4 address', () => {
     fc.assert(
       fc.property(fc.oneof(anyIpv4, specialIpv4), (value) => {

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { gzipSync } from 'node:zlib';
 import { eventually } from '../../../test/support/eventually.js';
 import { startWebhookReceiver } from '../../../test/support/webhook-receiver.js';
 import { newSigningKey, parseSigningKey } from '../signing/signing-key.js';
@@ -78,15 +78,34 @@ describe('a webhook', () => {
     expect(first?.headers).toMatchObject({ host: new URL(partner.url).host, ...request.headers });
   });
 
-  it('needs one connection for many requests in a row, and at most the bound at once', async () => {
+  it('needs one connection for many requests in a row, and one each for those at once', async () => {
     const { url, sockets } = await httpServer((_request, response) =>
       response.end('x'.repeat(9000)),
     );
-    const sender = client({ connectionsPerOrigin: 3 });
-    for (let i = 0; i < 10; i++) await sender.send({ url, ...request, body });
+    const sender = client();
+    const address = sender.prepare(url);
+    for (let i = 0; i < 10; i++) await sender.send({ url: address, ...request, body });
     expect(sockets.length).toBe(1);
     await Promise.all(Array.from({ length: 30 }, () => sender.send({ url, ...request, body })));
-    expect(sockets.length).toBeLessThanOrEqual(3);
+    expect(sockets.length).toBeLessThanOrEqual(30);
+  });
+
+  it('finds its way past any number of others that hang at the same host', async () => {
+    const partner = await receiver({
+      respond: (_n, { path }) => (path === '/hangs' ? { status: 200, delayMs: 60_000 } : 200),
+    });
+    const sender = client({ timeoutMs: 60_000 });
+    const hanging = Array.from({ length: 500 }, () =>
+      sender.send({ url: `${partner.url}/hangs`, ...request, body }),
+    );
+    await partner.waitForCount(500);
+    for (let i = 0; i < 20; i++) {
+      const result = await sender.send({ url: `${partner.url}/works`, ...request, body });
+      expect(result.outcome).toBe('succeeded');
+    }
+    // Ends what hangs, so that the client can close.
+    await partner.close();
+    await Promise.all(hanging);
   });
 
   it('fails by its status and keeps what the receiver asked for', async () => {
@@ -152,17 +171,21 @@ describe('a slow receiver', () => {
   });
 
   it('never gets a request late that timed out while it waited for a connection', async () => {
-    const partner = await receiver({ respond: () => ({ status: 200, delayMs: 300 }) });
-    const sender = client({ connectionsPerOrigin: 1 });
+    const partner = await receiver();
+    const resolved = new Map<string, () => void>();
+    const lookup = () =>
+      new Promise<LookupAddress[]>((resolve) =>
+        resolved.set('name', () => resolve([{ address: '127.0.0.1', family: 4 }])),
+      );
+    const sender = client({ lookup });
+    const url = `http://slow.test:${new URL(partner.url).port}/`;
     const send = (id: string, timeoutMs?: number) =>
-      sender.send({ url: partner.url, headers: { 'webhook-id': id }, body, timeoutMs });
-    const [first, second] = await Promise.all([send('evt_1'), send('evt_2', 30)]);
-    expect([first.outcome, second.outcome]).toEqual(['succeeded', 'timeout']);
-    expect((await send('evt_3')).outcome).toBe('succeeded');
-    expect(partner.requests.map(({ headers }) => headers['webhook-id'])).toEqual([
-      'evt_1',
-      'evt_3',
-    ]);
+      sender.send({ url, headers: { 'webhook-id': id }, body, timeoutMs });
+    expect((await send('evt_1', 30)).outcome).toBe('timeout');
+    const second = send('evt_2');
+    resolved.get('name')!();
+    expect((await second).outcome).toBe('succeeded');
+    expect(partner.requests.map(({ headers }) => headers['webhook-id'])).toEqual(['evt_2']);
   });
 });
 
@@ -174,61 +197,11 @@ function drip(start: string, piece: string) {
   };
 }
 
-describe('a hostile answer', () => {
-  it('without end is read up to the cap only, and its status counts', async () => {
-    const { url, sockets } = await rawServer((socket) => {
-      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n');
-      const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
-      const pour = () => {
-        while (!socket.destroyed && socket.write(chunk));
-      };
-      socket.on('drain', pour);
-      pour();
-    });
-    const result = await client({ maxResponseBytes: 64 * 1024 }).send({ url, ...request, body });
-    expect(result).toMatchObject({ outcome: 'succeeded', statusCode: 200 });
-    await closed(sockets[0]!);
-    expect(sockets[0]!.bytesWritten).toBeLessThan(16 * 1024 * 1024);
-  });
-
-  it('that is a gzip bomb is not decompressed', async () => {
-    const bomb = gzipSync(Buffer.alloc(20 * 1024 * 1024));
-    const { url, sockets } = await httpServer((_request, response) =>
-      response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
-    );
-    const sender = client({ maxResponseBytes: bomb.length });
-    for (let i = 0; i < 3; i++) {
-      expect((await sender.send({ url, ...request, body })).outcome).toBe('succeeded');
-    }
-    // Decompressed, it would have passed the cap, and each request would have cost its connection.
-    expect(sockets.length).toBe(1);
-  });
-
-  it.each([
-    ['one endless header', `HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}`],
-    ['too many headers', `HTTP/1.1 200 OK\r\n${'x: y\r\n'.repeat(20_000)}`],
-    ['another protocol', '220 mail.example ESMTP ready\r\n'],
-    ['two lengths', 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab'],
-  ])('with %s is invalid', async (_name, answer) => {
-    const { url } = await rawServer((socket) => socket.write(answer));
-    const result = await client().send({ url, ...request, body });
-    expect(result).toMatchObject({ outcome: 'invalid_response', error: expect.any(String) });
-  });
-
-  it('that breaks off is invalid, with the status it had', async () => {
-    const { url } = await rawServer((socket) =>
-      socket.end('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc'),
-    );
-    const result = await client().send({ url, ...request, body });
-    expect(result).toMatchObject({ outcome: 'invalid_response', statusCode: 200 });
-  });
-});
-
 describe('a receiver that is not there', () => {
   it('refuses the connection: every waiting request hears of it', async () => {
     const { url } = await rawServer(() => {});
     await cleanups.pop()?.();
-    const sender = client({ connectionsPerOrigin: 2 });
+    const sender = client();
     const results = await Promise.all(
       Array.from({ length: 20 }, () => sender.send({ url, ...request, body })),
     );

@@ -2,6 +2,7 @@ import { Agent } from 'undici';
 import { checkedConnector, type Lookup } from './checked-connector.js';
 import { parseNetworks, type Cidr } from './outbound-address.js';
 import { WebhookExchange, type SendResult } from './webhook-exchange.js';
+import type { KeepResponse } from './response-snippet.js';
 import { parseWebhookUrl, validateWebhookUrl } from './webhook-url.js';
 
 const MAX_RESPONSE_HEADER_BYTES = 16 * 1024;
@@ -16,11 +17,6 @@ export interface WebhookClientOptions {
   timeoutMs?: number;
   /** Bytes of an answer that are read before its connection is dropped; default 64 KB. */
   maxResponseBytes?: number;
-  /**
-   * Connections to one scheme, host and port; default 256. Endpoints on a shared host share them, and a
-   * request that finds none free waits within its own time, so it should exceed what lanes send at once.
-   */
-  connectionsPerOrigin?: number;
   /** Idle time after which a connection is closed, and with its last one all memory of the origin; default 4,000. */
   idleTimeoutMs?: number;
   /** Resolves names; default the operating system. For tests. */
@@ -29,13 +25,23 @@ export interface WebhookClientOptions {
   ca?: string | string[];
 }
 
+/** Where webhooks go: a URL taken apart once, so that sending to it does not parse it again. */
+export interface WebhookAddress {
+  /** Scheme, host and port, as `URL.origin` writes them. */
+  readonly origin: string;
+  readonly path: string;
+}
+
 export interface WebhookRequest {
-  url: string;
+  /** An address from `prepare` is cheaper where many webhooks go the same way. */
+  url: string | WebhookAddress;
   /** Names in any case. `host`, `content-length` and hop-by-hop headers belong to the client. */
   headers: Record<string, string>;
   body: string | Buffer;
   /** Overrides the client's bound for this request. */
   timeoutMs?: number;
+  /** Whether the result tells how the answer's body begins; nothing of it is kept without this. */
+  keepResponse?: KeepResponse;
 }
 
 /**
@@ -63,7 +69,10 @@ export class WebhookClient {
         lookup: options.lookup,
         ca: options.ca,
       }),
-      connections: options.connectionsPerOrigin ?? 256,
+      // No bound per origin, on purpose: endpoints on one host share idle connections, but whoever finds none
+      // opens its own, so that one that hangs takes nothing from its neighbours. What may be open at once is
+      // bounded where fairness is known, by the lanes: an endpoint never has more connections than webhooks
+      // under way.
       pipelining: 1,
       allowH2: false,
       maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
@@ -86,13 +95,28 @@ export class WebhookClient {
   }
 
   /**
-   * POSTs one webhook and reports what became of it. Resolves for whatever the target does.
-   * Rejects only for a mistake of the hub: a malformed URL, a header that is not the caller's to set, or a
-   * client that is closed.
+   * Takes the URL of an endpoint apart, once for all of its webhooks.
+   * @throws InvalidWebhookUrl
    */
-  send({ url, headers, body, timeoutMs = this.timeoutMs }: WebhookRequest): Promise<SendResult> {
+  prepare(url: string): WebhookAddress {
+    const { origin, pathname, search } = parseWebhookUrl(url);
+    return { origin, path: pathname + search };
+  }
+
+  /**
+   * POSTs one webhook and reports what became of it. Resolves for whatever the target does.
+   * Rejects only for what is the hub's own fault: a malformed URL, a header that is not the caller's to set, a
+   * client that is closed, a machine that has no file descriptor or memory left for a connection.
+   */
+  send({
+    url,
+    headers,
+    body,
+    timeoutMs = this.timeoutMs,
+    keepResponse,
+  }: WebhookRequest): Promise<SendResult> {
     return new Promise((resolve, reject) => {
-      const { origin, pathname, search } = parseWebhookUrl(url);
+      const { origin, path } = typeof url === 'string' ? this.prepare(url) : url;
       // undici would take Host, and with it the server name of TLS, from here.
       for (const name in headers) {
         if (name.length === 4 && name.toLowerCase() === 'host') {
@@ -102,6 +126,7 @@ export class WebhookClient {
       const exchange = new WebhookExchange(
         timeoutMs,
         this.maxResponseBytes,
+        keepResponse,
         (result) => {
           this.ended();
           resolve(result);
@@ -112,10 +137,7 @@ export class WebhookClient {
         },
       );
       this.inFlight++;
-      this.agent.dispatch(
-        { origin, path: pathname + search, method: 'POST', headers, body },
-        exchange,
-      );
+      this.agent.dispatch({ origin, path, method: 'POST', headers, body }, exchange);
     });
   }
 

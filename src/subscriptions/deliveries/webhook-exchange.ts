@@ -1,12 +1,19 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
-import { classifyResponse, retryAfterSeconds } from '../retry/response-rules.js';
-import { ConnectFailure } from './checked-connector.js';
+import {
+  classifyResponse,
+  mayAskToWait,
+  retryAfterSeconds,
+  type EndpointEffect,
+} from '../retry/response-rules.js';
+import { ConnectFailure, EXHAUSTED } from './checked-connector.js';
+import { ResponseSnippet, type KeepResponse } from './response-snippet.js';
 
 export type SendOutcome =
   | 'succeeded'
   | 'http_status'
   | 'redirect'
+  | 'gone'
   | 'timeout'
   | 'connect_error'
   | 'tls_error'
@@ -14,13 +21,20 @@ export type SendOutcome =
   | 'blocked_address'
   | 'invalid_response';
 
-/** What became of one attempt. Safe to store and show: no header, no body, no address. */
+/** What became of one attempt. Safe to store and show: no header, no address, and no body unless it was asked for. */
 export interface SendResult {
   outcome: SendOutcome;
   /** Present as soon as the receiver answered, also when the answer then broke off. */
   statusCode?: number;
-  /** What the receiver asked for with Retry-After; absent on success. */
+  /** What the receiver asked for with Retry-After; only with 429 and 503. */
   retryAfterSeconds?: number;
+  /** What the answer means for the whole endpoint; only of an answer that came to its end. */
+  effect?: EndpointEffect;
+  /**
+   * How the answer's body begins, if `keepResponse` asked for it. It is the receiver's own text and may echo what it
+   * was sent: for the endpoint's owner only, and never in a log.
+   */
+  responseSnippet?: string;
   durationMs: number;
   /** A short reason, absent on success. */
   error?: string;
@@ -33,6 +47,7 @@ const CALLER_FAULTS = new Set([
   'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
   'UND_ERR_CLOSED',
   'UND_ERR_DESTROYED',
+  ...EXHAUSTED,
 ]);
 
 /** undici's names for an answer that is not HTTP or not within bounds (its parser errors have no code). */
@@ -58,10 +73,12 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private statusCode: number | undefined;
   private retryAfter: string | string[] | undefined;
   private receivedBytes = 0;
+  private snippet: ResponseSnippet | undefined;
 
   constructor(
     private readonly timeoutMs: number,
     private readonly maxResponseBytes: number,
+    private readonly keepResponse: KeepResponse | undefined,
     private readonly onResult: (result: SendResult) => void,
     private readonly onCallerFault: (error: Error) => void,
   ) {
@@ -82,10 +99,15 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
     if (statusCode < 200) return;
     this.statusCode = statusCode;
     this.retryAfter = headers['retry-after'];
+    if (this.keepResponse === undefined) return;
+    const wanted = this.keepResponse === 'always' || statusCode >= 300;
+    // Nothing is ever decompressed, and compressed bytes tell nobody anything.
+    if (wanted && headers['content-encoding'] === undefined) this.snippet = new ResponseSnippet();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.receivedBytes += chunk.length;
+    this.snippet?.add(chunk);
     if (this.receivedBytes <= this.maxResponseBytes || !this.finish()) return;
     // The status is the answer; the rest of an oversized body is not worth reading.
     this.onResult(this.answer());
@@ -129,9 +151,15 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private answer(): SendResult {
     const answer = classifyResponse(this.statusCode ?? 0);
     if (answer.result === 'succeeded') return this.result('succeeded');
-    return answer.reason === 'redirect'
-      ? this.result('redirect', 'redirects are not followed')
-      : this.result('http_status', `the receiver answered ${this.statusCode}`);
+    const result = this.result(answer.reason, this.describe(answer.reason));
+    if (answer.effect !== undefined) result.effect = answer.effect;
+    return result;
+  }
+
+  private describe(reason: 'http_status' | 'redirect' | 'gone'): string {
+    return reason === 'redirect'
+      ? 'redirects are not followed'
+      : `the receiver answered ${this.statusCode}`;
   }
 
   private fail(outcome: SendOutcome, error: string): void {
@@ -141,8 +169,13 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
   private result(outcome: SendOutcome, error?: string): SendResult {
     const result: SendResult = { outcome, durationMs: performance.now() - this.startedAt };
     if (this.statusCode !== undefined) result.statusCode = this.statusCode;
+    if (this.snippet !== undefined) {
+      const text = this.snippet.text();
+      if (text !== undefined) result.responseSnippet = text;
+    }
     if (error === undefined) return result;
     result.error = error;
+    if (this.statusCode === undefined || !mayAskToWait(this.statusCode)) return result;
     const wait = retryAfterSeconds(this.retryAfter, new Date());
     if (wait !== undefined) result.retryAfterSeconds = wait;
     return result;

@@ -1,6 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { classifyResponse, MAX_RETRY_AFTER_SECONDS, retryAfterSeconds } from './response-rules.js';
+import {
+  classifyResponse,
+  MAX_RETRY_AFTER_SECONDS,
+  mayAskToWait,
+  retryAfterSeconds,
+} from './response-rules.js';
 
 const now = new Date('2026-03-08T14:30:00.000Z');
 
@@ -18,9 +23,34 @@ describe('classifyResponse', () => {
     for (const status of [300, 301, 302, 303, 304, 307, 308, 399]) {
       expect(classifyResponse(status)).toEqual({ result: 'failed', reason: 'redirect' });
     }
-    for (const status of [199, 400, 401, 404, 410, 429, 500, 503, 599]) {
+    for (const status of [199, 400, 401, 404, 408, 409, 411, 500, 501, 505, 599]) {
       expect(classifyResponse(status)).toEqual({ result: 'failed', reason: 'http_status' });
     }
+  });
+
+  it('lets 410 disable the endpoint', () => {
+    const gone = { result: 'failed', reason: 'gone', effect: 'disable' };
+    expect(classifyResponse(410)).toEqual(gone);
+  });
+
+  it('lets an overloaded receiver or gateway slow the endpoint down, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 999 }), (status) => {
+        const answer = classifyResponse(status);
+        const throttles = answer.result === 'failed' && answer.effect === 'throttle';
+        expect(throttles).toBe([429, 502, 503, 504].includes(status));
+      }),
+    );
+  });
+});
+
+describe('mayAskToWait', () => {
+  it('is for 429 and 503 only', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 100, max: 999 }), (status) => {
+        expect(mayAskToWait(status)).toBe(status === 429 || status === 503);
+      }),
+    );
   });
 });
 
