@@ -13,6 +13,7 @@ import { serveDocs } from './platform/http/open-api.js';
 import { httpAdapter, prepareServer } from './platform/http/server.js';
 import { Logger } from './platform/logger.js';
 import type { Settings } from './platform/settings.js';
+import { logOpenNetworks } from './subscriptions/deliveries/open-networks.js';
 
 export interface RunningHub {
   /** Where the API answers, without a slash at the end. */
@@ -66,6 +67,7 @@ export async function startHub(
     await signals.start();
     const { keys, created } = await loadOperatorKeys(pool, settings.operatorKey);
 
+    logOpenNetworks(settings, logger);
     const foundation = { settings, databaseUrl, logger, pool, signals, keys };
     const app = await NestFactory.create<NestFastifyApplication>(
       AppModule.on(foundation),
