@@ -10,11 +10,13 @@ import { EndpointRemains } from './endpoints/endpoint-remains.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { FanOutService } from './fanout/fan-out.service.js';
+import { StreamsController } from './streams/streams.controller.js';
+import { StreamsService } from './streams/streams.service.js';
 
 /** Who listens, what is owed to them, and what became of it. */
 @Module({
   imports: [TypeOrmModule.forFeature([Endpoint])],
-  controllers: [EndpointsController, DeliveriesController],
+  controllers: [EndpointsController, DeliveriesController, StreamsController],
   providers: [
     {
       provide: WebhookClient,
@@ -28,6 +30,7 @@ import { FanOutService } from './fanout/fan-out.service.js';
     EndpointsService,
     EndpointRemains,
     DeliveriesService,
+    StreamsService,
     Deliverer,
     FanOutService,
   ],

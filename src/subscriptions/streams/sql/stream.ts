@@ -1,0 +1,45 @@
+/** Where an endpoint's stream ends, and how its events are shown. A deleted endpoint has none. */
+export const streamSql = `
+  select e.payload_mode, c.last_sequence::text
+  from endpoints as e join endpoint_counters as c on c.endpoint_id = e.id
+  where e.id = $1 and e.deleted_at is null`;
+
+/**
+ * The numbers after one, ascending. Whoever is numbering holds the counter until its commit, so a snapshot shows all
+ * numbers up to its last one.
+ */
+export const entriesSql = `
+  select sequence::text, event_id, withheld_reason
+  from deliveries where endpoint_id = $1 and sequence > $2::bigint
+  order by sequence limit $3`;
+
+/** The events of a piece of a page; each is looked up in the one partition its id names. */
+export const streamEventsSql = `
+  select e.*
+  from unnest($1::uuid[]) as wanted (id)
+  cross join lateral (
+    select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version, e.time, e.actor,
+           e.correlation_id, e.causation_id, e.traceparent, e.data,
+           e.generation, e.xact_id::text as xact_id, e.seq::text as seq
+    from events as e where e.id = wanted.id limit 1
+  ) as e`;
+
+/** The first number that is still on record. */
+export const firstSequenceSql = `
+  select min(sequence)::text as first from deliveries where endpoint_id = $1`;
+
+/**
+ * The lines of a stretch of numbers, as one text: the database joins them in a fifth of the time that it takes to
+ * hand them over one by one. A dead delivery whose event retention has dropped can never be sent: it counts as
+ * withheld, as the feed shows it.
+ */
+export const manifestLinesSql = `
+  select count(*)::int as count,
+         string_agg(
+           sequence || ' ' || case
+             when status = 'withheld' then '-'
+             when status = 'dead' and not exists (select from events as e where e.id = event_id) then '-'
+             else event_id::text
+           end || E'\\n', '' order by sequence) as lines
+  from deliveries
+  where endpoint_id = $1 and sequence between $2::bigint and $3::bigint`;

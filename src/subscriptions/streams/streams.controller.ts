@@ -1,0 +1,43 @@
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { IdOf } from '../../platform/http/input.pipe.js';
+import { Manifest, ManifestQuery, StreamPage, StreamQuery } from './stream.dto.js';
+import { StreamsService } from './streams.service.js';
+
+const defaultLimit = 100;
+
+@ApiTags('endpoints')
+@Controller('v1/endpoints/:endpointId')
+export class StreamsController {
+  constructor(private readonly streams: StreamsService) {}
+
+  @Get('events')
+  @ApiOkResponse({
+    type: StreamPage,
+    description:
+      'The stream of the endpoint as a feed, to catch up with: ascending numbers without gaps, whether or not a webhook has brought them. Also of a disabled endpoint.',
+  })
+  async read(
+    @Param('endpointId', new IdOf('endpoint')) endpointId: string,
+    @Query() { after = '0', limit = defaultLimit }: StreamQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const page = await this.streams.page(endpointId, Number(after), limit);
+    void reply.header('content-type', 'application/json; charset=utf-8');
+    return page;
+  }
+
+  @Get('manifest')
+  @ApiOkResponse({
+    type: Manifest,
+    description:
+      'Count and hash of a stretch of the stream, to compare with what was received: docs/manifest.md.',
+  })
+  manifest(
+    @Param('endpointId', new IdOf('endpoint')) endpointId: string,
+    @Query() query: ManifestQuery,
+  ): Promise<Manifest> {
+    return this.streams.manifest(endpointId, query);
+  }
+}

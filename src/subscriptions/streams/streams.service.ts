@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { StoredEvent } from '../../events/catalog/envelope.js';
+import type { PayloadMode } from '../../events/catalog/fields.js';
+import { eventFromRow, type EventRow } from '../../events/log/event-log.js';
+import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
+import { Settings } from '../../platform/settings.js';
+import { WebhookBodies } from '../deliveries/webhook-body.js';
+import { mostInManifest, type Manifest, type ManifestQuery } from './stream.dto.js';
+import {
+  entriesSql,
+  firstSequenceSql,
+  manifestLinesSql,
+  streamEventsSql,
+  streamSql,
+} from './sql/stream.js';
+
+/** Events are read and rendered in pieces, so that a page of very large ones ends before it is very large itself. */
+const pieceSize = 100;
+const mostPageBytes = 4 * 1024 * 1024;
+/** Lines of a manifest in memory at once: half a megabyte. */
+const manifestPieceSize = 10_000;
+
+interface EntryRow {
+  sequence: string;
+  event_id: string | null;
+  withheld_reason: string | null;
+}
+
+interface Stream {
+  endpointId: string;
+  mode: PayloadMode;
+  lastSequence: number;
+}
+
+/** What an endpoint was and will be sent, by number: to catch up with, and to prove that nothing is missing. */
+@Injectable()
+export class StreamsService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * A page of the endpoint's stream as JSON text: it is made of the same text that webhooks are made of.
+   * @throws Problem 404; 410 for a number that the stream has not reached.
+   */
+  async page(endpointId: string, after: number, limit: number): Promise<string> {
+    const stream = await this.stream(endpointId);
+    const rows: EntryRow[] = await this.dataSource.query(entriesSql, [endpointId, after, limit]);
+    if (rows.length === 0 && after > stream.lastSequence) {
+      throw new Problem(
+        410,
+        'cursor_ahead',
+        `The stream ends at ${stream.lastSequence}: the hub was restored to an earlier state. Go on after that number, and expect numbers you know with other events.`,
+      );
+    }
+    const entries = numbered(rows, after, stream.lastSequence, limit);
+    const shown: string[] = [];
+    let bytes = 0;
+    const bodies = new WebhookBodies(this.settings);
+    for (let from = 0; from < entries.length && bytes < mostPageBytes; from += pieceSize) {
+      const piece = entries.slice(from, from + pieceSize);
+      const events = await this.events(piece);
+      for (const { sequence, event_id, withheld_reason } of piece) {
+        const event = event_id !== null && events.get(event_id);
+        const entry =
+          event && withheld_reason === null
+            ? `{"sequence":${sequence},"event":${bodies.body(event, stream.mode, endpointId, sequence)}}`
+            : `{"sequence":${sequence},"withheld":"${withheld_reason ?? 'expired'}"}`;
+        shown.push(entry);
+        bytes += entry.length;
+        if (bytes >= mostPageBytes) break;
+      }
+    }
+    return `{"data":[${shown.join(',')}],"nextCursor":"${after + shown.length}"}`;
+  }
+
+  /**
+   * Count and hash of a stretch of numbers. Read in pieces, so that its length costs time and no memory.
+   * @throws Problem 404; 410 for numbers that have passed retention; 422 for a stretch that is too long, or not
+   * given out yet.
+   */
+  async manifest(endpointId: string, query: ManifestQuery): Promise<Manifest> {
+    const { lastSequence } = await this.stream(endpointId);
+    const { fromSequence = 1, toSequence = lastSequence } = query;
+    checkStretch(fromSequence, toSequence, lastSequence);
+    const hash = createHash('sha256');
+    for (let from = fromSequence; from <= toSequence; from += manifestPieceSize) {
+      const to = Math.min(toSequence, from + manifestPieceSize - 1);
+      const [{ count, lines }]: [{ count: number; lines: string | null }] =
+        await this.dataSource.query(manifestLinesSql, [endpointId, from, to]);
+      if (count !== to - from + 1) throw await this.expired(endpointId, to);
+      hash.update(lines!);
+    }
+    return {
+      fromSequence,
+      toSequence,
+      count: toSequence - fromSequence + 1,
+      hash: hash.digest('hex'),
+    };
+  }
+
+  private async stream(endpointId: string): Promise<Stream> {
+    const [row]: { payload_mode: PayloadMode; last_sequence: string }[] =
+      await this.dataSource.query(streamSql, [endpointId]);
+    if (!row) throw notFound('endpoint');
+    return { endpointId, mode: row.payload_mode, lastSequence: Number(row.last_sequence) };
+  }
+
+  private async events(entries: readonly EntryRow[]): Promise<Map<string, StoredEvent>> {
+    const ids = entries
+      .filter(({ event_id, withheld_reason }) => event_id !== null && withheld_reason === null)
+      .map(({ event_id }) => event_id);
+    const rows: EventRow[] = await this.dataSource.query(streamEventsSql, [ids]);
+    return new Map(rows.map((row) => [row.id, eventFromRow(row)]));
+  }
+
+  private async expired(endpointId: string, seenThrough: number): Promise<Problem> {
+    const [{ first }]: [{ first: string | null }] = await this.dataSource.query(firstSequenceSql, [
+      endpointId,
+    ]);
+    const firstSequence = first === null ? seenThrough + 1 : Number(first);
+    return new Problem(
+      410,
+      'sequence_expired',
+      `Numbers below ${firstSequence} have passed retention. Ask with fromSequence=${firstSequence}.`,
+      { extensions: { firstSequence } },
+    );
+  }
+}
+
+/**
+ * Every number after one, up to the last that is known, also those whose deliveries are not on record any more: they
+ * have passed retention, as their events have.
+ */
+function numbered(
+  rows: readonly EntryRow[],
+  after: number,
+  lastSequence: number,
+  limit: number,
+): EntryRow[] {
+  const bySequence = new Map(rows.map((row) => [row.sequence, row]));
+  const last = Math.max(lastSequence, Number(rows.at(-1)?.sequence ?? 0));
+  return Array.from({ length: Math.max(0, Math.min(last - after, limit)) }, (_, i) => {
+    const sequence = String(after + 1 + i);
+    return bySequence.get(sequence) ?? { sequence, event_id: null, withheld_reason: null };
+  });
+}
+
+function checkStretch(from: number, to: number, last: number): void {
+  if (to > last) {
+    throw invalidParameter(
+      'toSequence',
+      'not_given_out',
+      `The newest number is ${last}; a manifest covers what was numbered already.`,
+    );
+  }
+  if (from > to + 1) {
+    throw invalidParameter(
+      'fromSequence',
+      'behind_the_end',
+      `fromSequence must not lie beyond toSequence, which is ${to}.`,
+    );
+  }
+  if (to - from >= mostInManifest) {
+    throw invalidParameter(
+      'toSequence',
+      'too_long',
+      `A manifest covers up to ${mostInManifest} numbers. Ask in pieces, the first up to ${from + mostInManifest - 1}.`,
+    );
+  }
+}
