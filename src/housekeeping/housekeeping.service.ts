@@ -18,7 +18,11 @@ import type { Partition } from './partitions.js';
 import {
   deliveriesOpenSql,
   eventsNeededSql,
+  forgetEndedSecretsSql,
   forgetKeysSql,
+  forgetReplayItemsSql,
+  forgetReplaysSql,
+  forgetResponsesSql,
   giveUpStrandedSql,
 } from './sql/retention.js';
 
@@ -55,7 +59,11 @@ export class HousekeepingService implements OnModuleDestroy {
       if (!lease) return;
       await preparePartitions(this.pool, this.settings);
       await this.dropExpired();
-      while (((await this.pool.query(forgetKeysSql)).rowCount ?? 0) > 0);
+      await this.repeat(forgetKeysSql);
+      await this.repeat(forgetResponsesSql);
+      await this.repeat(forgetReplayItemsSql);
+      await this.repeat(forgetReplaysSql, [this.settings.eventRetentionDays]);
+      await this.pool.query(forgetEndedSecretsSql);
       await this.leases.release(lease);
     } catch (error) {
       this.logger.warn({ err: error }, 'housekeeping failed; the next round tries again');
@@ -118,7 +126,12 @@ export class HousekeepingService implements OnModuleDestroy {
   /** Batch by batch: one long update would hold the log's horizon, and with it every reader. */
   private async giveUpStranded({ from, to }: Partition): Promise<void> {
     const bounds = await this.pool.transaction((client) => boundsOf(client, from, to));
-    while (((await this.pool.query(giveUpStrandedSql, [bounds.to])).rowCount ?? 0) > 0);
+    await this.repeat(giveUpStrandedSql, [bounds.to]);
+  }
+
+  /** A statement that handles a bounded piece, until nothing is left. */
+  private async repeat(sql: string, values: unknown[] = []): Promise<void> {
+    while (((await this.pool.query(sql, values)).rowCount ?? 0) > 0);
   }
 }
 

@@ -6,17 +6,24 @@ import { DeliveriesService } from './deliveries/deliveries.service.js';
 import { Deliverer } from './deliveries/deliverer.js';
 import { WebhookClient } from './deliveries/webhook-client.js';
 import { Endpoint } from './endpoints/endpoint.entity.js';
+import { EndpointCalls } from './endpoints/endpoint-calls.js';
 import { EndpointRemains } from './endpoints/endpoint-remains.js';
+import { EndpointSecretsController } from './endpoints/endpoint-secrets.controller.js';
+import { EndpointSecrets } from './endpoints/endpoint-secrets.service.js';
+import { EndpointTestController } from './endpoints/endpoint-test.controller.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { FanOutService } from './fanout/fan-out.service.js';
-import { StreamsController } from './streams/streams.controller.js';
-import { StreamsService } from './streams/streams.service.js';
 
 /** Who listens, what is owed to them, and what became of it. */
 @Module({
   imports: [TypeOrmModule.forFeature([Endpoint])],
-  controllers: [EndpointsController, DeliveriesController, StreamsController],
+  controllers: [
+    EndpointsController,
+    EndpointSecretsController,
+    EndpointTestController,
+    DeliveriesController,
+  ],
   providers: [
     {
       provide: WebhookClient,
@@ -29,8 +36,9 @@ import { StreamsService } from './streams/streams.service.js';
     },
     EndpointsService,
     EndpointRemains,
+    EndpointSecrets,
+    EndpointCalls,
     DeliveriesService,
-    StreamsService,
     Deliverer,
     FanOutService,
   ],

@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
 import { Flag, OneOf, Text, TextList } from '../../platform/http/fields.js';
+import { SigningKeyResource } from './endpoint-secrets.dto.js';
 import { DeletableListQuery } from '../../platform/http/lists.js';
 
 export class NewEndpoint {
@@ -90,6 +91,12 @@ export class EndpointResource {
   @ApiProperty({ description: 'Deliveries still open: pending or failed. Counted up to 10000.' })
   pending: number;
 
+  @ApiProperty({
+    type: [SigningKeyResource],
+    description: 'What webhooks are signed with at this moment, the current key first.',
+  })
+  signingKeys: SigningKeyResource[];
+
   @ApiProperty()
   version: number;
 
@@ -110,6 +117,11 @@ export class CreatedEndpoint extends EndpointResource {
     example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   })
   secret?: string;
+}
+
+export class RotatedEndpoint extends CreatedEndpoint {
+  @ApiPropertyOptional({ description: 'The new public key, where the new key is an ed25519 one.' })
+  publicKey?: string;
 }
 
 export class EndpointPage {

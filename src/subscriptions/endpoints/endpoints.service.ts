@@ -12,6 +12,7 @@ import type {
   NewEndpoint,
 } from './endpoint.dto.js';
 import { Endpoint } from './endpoint.entity.js';
+import { signingKeysOf } from './endpoint-secrets.service.js';
 import { EndpointRemains } from './endpoint-remains.js';
 import {
   buryEndpointSql,
@@ -21,10 +22,7 @@ import {
 } from './sql/endpoint-set.js';
 import { endpointStateSql, mostPendingCounted } from './sql/endpoint-state.js';
 
-interface State {
-  lastSequence: number;
-  pending: number;
-}
+type State = Pick<EndpointResource, 'lastSequence' | 'pending' | 'signingKeys'>;
 
 @Injectable()
 export class EndpointsService {
@@ -72,8 +70,9 @@ export class EndpointsService {
       now,
       now,
     ]);
+    const state = await stateOf(tx, id);
     await tx.query(raiseSetVersionSql);
-    return toResource(endpoint, { lastSequence: 0, pending: 0 });
+    return toResource(endpoint, state);
   }
 
   /** @throws Problem 404, also for one that was deleted. */
@@ -139,6 +138,22 @@ export class EndpointsService {
     return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
   }
 
+  /**
+   * Writes a new version of an endpoint that the caller holds: with other columns, or because its keys are others.
+   * The engine looks at it anew.
+   */
+  async amend(tx: Tx, endpoint: Endpoint, changed: Partial<Endpoint>): Promise<EndpointResource> {
+    const columns = {
+      ...changed,
+      version: endpoint.version + 1,
+      updatedAt: await databaseTime(tx),
+    };
+    await tx.update(Endpoint, { id: endpoint.id }, columns);
+    const state = await stateOf(tx, endpoint.id);
+    await tx.query(raiseSetVersionSql);
+    return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
+  }
+
   /** Leaves a tombstone; what is open for it is withheld, the rest of a large backlog by `EndpointRemains.withholdRest`. */
   async bury(tx: Tx, endpoint: Endpoint): Promise<void> {
     await tx.query(buryEndpointSql, [endpoint.id, await databaseTime(tx)]);
@@ -167,10 +182,11 @@ async function statesOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Sta
     endpointStateSql,
     [ids, mostPendingCounted],
   );
+  const keys = await signingKeysOf(tx, ids);
   return new Map(
     rows.map(({ id, last_sequence, pending }) => [
       id,
-      { lastSequence: Number(last_sequence), pending },
+      { lastSequence: Number(last_sequence), pending, signingKeys: keys.get(id)! },
     ]),
   );
 }

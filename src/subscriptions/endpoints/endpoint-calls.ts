@@ -1,0 +1,101 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import type { PayloadMode } from '../../events/catalog/fields.js';
+import { conflict } from '../../platform/http/problem.js';
+import { Settings } from '../../platform/settings.js';
+import type { KeepResponse } from '../deliveries/response-snippet.js';
+import { WebhookClient } from '../deliveries/webhook-client.js';
+import type { SendResult } from '../deliveries/webhook-exchange.js';
+import { parseSigningKey } from '../signing/signing-key.js';
+import { signedHeaders } from '../signing/standard-webhooks.js';
+import { EndpointsService } from './endpoints.service.js';
+import { claimCallSql, endCallSql } from './sql/endpoint-call.js';
+
+/** An endpoint as it is to be called. */
+export interface CalledEndpoint {
+  id: string;
+  url: string;
+  eventTypes: string[];
+  payloadMode: PayloadMode;
+}
+
+/** One webhook that is no delivery. */
+export interface CallMessage {
+  id: string;
+  body: string;
+  headers: Record<string, string>;
+  keepResponse: KeepResponse;
+}
+
+interface Row {
+  url: string;
+  event_types: string[];
+  payload_mode: PayloadMode;
+  content_type: string;
+  headers: Record<string, string> | null;
+  timeout_seconds: number | null;
+  claim: string;
+  secrets: string[] | null;
+}
+
+/** Calls endpoints when their owner asks for it, as the engine would: same keys, headers, time-out and address checks. */
+@Injectable()
+export class EndpointCalls {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly endpoints: EndpointsService,
+    private readonly client: WebhookClient,
+    private readonly settings: Settings,
+  ) {}
+
+  /**
+   * Sends what `write` makes of the endpoint; also where it is disabled. Holds no connection meanwhile.
+   * @throws Problem 404; 409 while another call to this endpoint is under way, on whichever hub. So nobody can make
+   *   the hub a flood of requests to an address.
+   */
+  async call(
+    id: string,
+    write: (endpoint: CalledEndpoint) => CallMessage,
+  ): Promise<{ endpoint: CalledEndpoint; message: CallMessage; result: SendResult }> {
+    const row = await this.claim(id);
+    try {
+      const { url, event_types: eventTypes, payload_mode: payloadMode } = row;
+      const endpoint = { id, url, eventTypes, payloadMode };
+      const message = write(endpoint);
+      return { endpoint, message, result: await this.send(row, message) };
+    } finally {
+      // Where this fails, the mark ends by itself.
+      await this.dataSource.query(endCallSql, [id, row.claim]).catch(() => undefined);
+    }
+  }
+
+  private async claim(id: string): Promise<Row> {
+    const [rows]: [Row[], number] = await this.dataSource.query(claimCallSql, [
+      id,
+      this.settings.webhookTimeoutSeconds,
+    ]);
+    if (rows[0]) return rows[0];
+    await this.endpoints.assertExists(id);
+    throw conflict(
+      'call_under_way',
+      'Another test or challenge of this endpoint is under way. Repeat the request when it has its answer.',
+    );
+  }
+
+  private send(row: Row, { id, body, headers, keepResponse }: CallMessage): Promise<SendResult> {
+    const keys = (row.secrets ?? []).map(parseSigningKey);
+    return this.client.send({
+      url: row.url,
+      headers: {
+        ...row.headers,
+        'content-type': row.content_type,
+        'user-agent': 'practice-event-hub/1',
+        ...signedHeaders(keys, id, Math.floor(Date.now() / 1000), body),
+        ...headers,
+      },
+      body,
+      timeoutMs: (row.timeout_seconds ?? this.settings.webhookTimeoutSeconds) * 1000,
+      keepResponse,
+    });
+  }
+}

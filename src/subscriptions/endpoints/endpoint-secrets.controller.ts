@@ -1,0 +1,48 @@
+import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Signals } from '../../database/signals.js';
+import { Answer } from '../../platform/http/answer.js';
+import { Commands } from '../../platform/http/commands.js';
+import { IdOf } from '../../platform/http/input.pipe.js';
+import { Context, RequestContext } from '../../platform/http/request-context.js';
+import { shardOf } from '../deliveries/shard-owner.js';
+import { RotatedEndpoint } from './endpoint.dto.js';
+import { SecretRotation } from './endpoint-secrets.dto.js';
+import { EndpointSecrets } from './endpoint-secrets.service.js';
+import { EndpointsService } from './endpoints.service.js';
+
+@ApiTags('endpoints')
+@Controller('v1/endpoints/:endpointId/secret')
+export class EndpointSecretsController {
+  constructor(
+    private readonly endpoints: EndpointsService,
+    private readonly secrets: EndpointSecrets,
+    private readonly commands: Commands,
+    private readonly signals: Signals,
+  ) {}
+
+  @Post('rotate')
+  @HttpCode(200)
+  @ApiOkResponse({
+    type: RotatedEndpoint,
+    description:
+      'A new current key. Webhooks are signed with the former ones too, the current one first, until they end; a receiver is satisfied by any signature it can verify. 409 where five former ones overlap already.',
+  })
+  async rotate(
+    @Context() context: RequestContext,
+    @Param('endpointId', new IdOf('endpoint')) id: string,
+    @Body() body: SecretRotation,
+  ): Promise<Answer> {
+    const answer = await this.commands.run(context, [], async (tx) => {
+      const endpoint = await this.endpoints.lock(tx, id);
+      context.matchIfGiven(endpoint);
+      const { kind, secret, publicKey } = await this.secrets.rotate(tx, endpoint, body);
+      const resource = await this.endpoints.amend(tx, endpoint, {});
+      return kind === 'hmac'
+        ? Answer.ok(resource, { secret })
+        : Answer.ok({ ...resource, publicKey });
+    });
+    this.signals.emit('deliveries', [String(shardOf(id))]);
+    return answer;
+  }
+}
