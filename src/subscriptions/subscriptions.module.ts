@@ -14,6 +14,8 @@ import { EndpointTestController } from './endpoints/endpoint-test.controller.js'
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { FanOutService } from './fanout/fan-out.service.js';
+import { StreamsController } from './streams/streams.controller.js';
+import { StreamsService } from './streams/streams.service.js';
 
 /** Who listens, what is owed to them, and what became of it. */
 @Module({
@@ -23,6 +25,7 @@ import { FanOutService } from './fanout/fan-out.service.js';
     EndpointSecretsController,
     EndpointTestController,
     DeliveriesController,
+    StreamsController,
   ],
   providers: [
     {
@@ -39,6 +42,7 @@ import { FanOutService } from './fanout/fan-out.service.js';
     EndpointSecrets,
     EndpointCalls,
     DeliveriesService,
+    StreamsService,
     Deliverer,
     FanOutService,
   ],

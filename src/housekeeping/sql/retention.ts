@@ -93,3 +93,6 @@ export const forgetReplayItemsSql = `
 export const forgetReplaysSql = `
   delete from replays where id in (
     select id from replays where finished_at < now() - make_interval(days => $1) limit 1000)`;
+
+/** Signing keys that have ended: nothing is signed with them any more, and no secret is kept for nothing. */
+export const forgetEndedSecretsSql = `delete from endpoint_secrets where expires_at <= clock_timestamp()`;
