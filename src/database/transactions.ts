@@ -19,7 +19,8 @@ export class Transactions {
   ) {}
 
   /**
-   * Runs `work` in one READ COMMITTED transaction that holds the locks of `practiceIds`.
+   * Runs `work` in one READ COMMITTED transaction that holds the locks of `practiceIds`; what is of no practice is
+   * locked by its subject (`endpoints/{id}`).
    *
    * The locks come before anything that assigns a transaction id: the log is ordered by those ids, and they
    * follow the first write, so without this racing writers about one subject come out inverted (12 % did, with

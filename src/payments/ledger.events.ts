@@ -1,4 +1,4 @@
-import type { AnyNewEvent } from '../events/outbox/outbox.js';
+import type { AnyNewEvent, NewEvent } from '../events/outbox/outbox.js';
 import type { LedgerEntry } from './ledger-entry.entity.js';
 import { effectOf, paysInFull } from './ledger.rules.js';
 
@@ -23,7 +23,7 @@ export function entryPosted(entry: LedgerEntry, accountVersion: number): AnyNewE
   return events;
 }
 
-type About = Omit<AnyNewEvent, 'type' | 'data'>;
+type About = Omit<NewEvent<'payment.posted'>, 'type' | 'data'>;
 
 function posted(about: About, entry: LedgerEntry): AnyNewEvent {
   const { kind } = entry;

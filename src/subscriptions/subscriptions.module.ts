@@ -7,6 +7,7 @@ import { Deliverer } from './deliveries/deliverer.js';
 import { WebhookClient } from './deliveries/webhook-client.js';
 import { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointCalls } from './endpoints/endpoint-calls.js';
+import { EndpointEvents } from './endpoints/endpoint-events.js';
 import { EndpointRemains } from './endpoints/endpoint-remains.js';
 import { EndpointSecretsController } from './endpoints/endpoint-secrets.controller.js';
 import { EndpointSecrets } from './endpoints/endpoint-secrets.service.js';
@@ -38,6 +39,7 @@ import { StreamsService } from './streams/streams.service.js';
       inject: [Settings],
     },
     EndpointsService,
+    EndpointEvents,
     EndpointRemains,
     EndpointSecrets,
     EndpointCalls,

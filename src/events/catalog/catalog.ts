@@ -1,6 +1,7 @@
 import { accountEvents } from './account.js';
 import { appointmentEvents } from './appointment.js';
 import type { EventDefinition } from './define.js';
+import { endpointEvents } from './endpoint.js';
 import type { DataOf } from './fields.js';
 import { ledgerEvents } from './ledger.js';
 import { patientEvents } from './patient.js';
@@ -11,9 +12,12 @@ export const catalog = {
   ...patientEvents,
   ...ledgerEvents,
   ...accountEvents,
+  ...endpointEvents,
 };
 
 export type EventType = keyof typeof catalog;
+/** Those that concern no practice. */
+export type EndpointEventType = keyof typeof endpointEvents;
 export type EventData<T extends EventType> = DataOf<(typeof catalog)[T]['fields']>;
 
 export const eventTypes = Object.keys(catalog) as EventType[];

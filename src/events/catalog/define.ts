@@ -5,9 +5,12 @@ export interface EventDefinition<F extends Fields = Fields> {
   version: number;
   description: string;
   /** The collection of the subject: `appointments` makes `appointments/{id}`. */
-  subject: 'appointments' | 'patients' | 'accounts';
+  subject: 'appointments' | 'patients' | 'accounts' | 'endpoints';
   fields: F;
-  /** Where to fetch the rest, below the practice's address; shown in `thin` payloads. Uses fields marked `id` only. */
+  /**
+   * Where to fetch the rest, below the practice's address, or below `/v1` where an event is of no practice; shown in
+   * `thin` payloads. Uses fields marked `id` only.
+   */
   links(data: DataOf<F>): Record<string, string>;
   example: DataOf<F>;
 }

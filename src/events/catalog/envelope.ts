@@ -77,9 +77,10 @@ function projectData(
   const definition = definitionOf(type);
   const shown = projectFields(definition.fields, data, mode);
   if (mode !== 'thin') return shown;
+  const base = practiceId ? `${publicUrl}/v1/practices/${practiceId}` : `${publicUrl}/v1`;
   const links = Object.entries(definition.links(data as never)).map(([name, path]) => [
     name,
-    `${publicUrl}/v1/practices/${practiceId}${path}`,
+    base + path,
   ]);
   return { ...shown, links: Object.fromEntries(links) };
 }

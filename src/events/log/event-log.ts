@@ -6,6 +6,7 @@ import { comparePositions, formatPosition, type Position } from '../position.js'
 import {
   beyondGenerationSql,
   horizonSql,
+  readEventsByIdSql,
   readEventsSql,
   readHeadersByIdSql,
   readHeadersSql,
@@ -67,6 +68,16 @@ export class EventLog {
       values: [ids],
     });
     return rows.map(headerFromRow);
+  }
+
+  /** These events whole, over the caller's own connection, in no order; of one that it does not hold, nothing. */
+  async eventsOf(ids: readonly string[], client: Pick<Pool, 'query'>): Promise<StoredEvent[]> {
+    const { rows } = await client.query<EventRow>({
+      name: 'log-events-by-id',
+      text: readEventsByIdSql,
+      values: [ids],
+    });
+    return rows.map(eventFromRow);
   }
 
   async horizon(): Promise<Horizon> {

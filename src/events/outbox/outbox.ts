@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { markEmitted, type Tx } from '../../database/transactions.js';
-import { definitionOf, type EventData, type EventType } from '../catalog/catalog.js';
+import {
+  definitionOf,
+  type EndpointEventType,
+  type EventData,
+  type EventType,
+} from '../catalog/catalog.js';
 import { assertMatchesSchema } from './validate.js';
 
 /** Who caused an event, and in the course of what. */
@@ -12,16 +17,20 @@ export interface Cause {
   traceparent?: string;
 }
 
-export interface NewEvent<T extends EventType> {
+/** Whose an event is: a practice's, or what its `source` says. */
+type Origin<T extends EventType> = T extends EndpointEventType
+  ? { practiceId: null; source: string }
+  : { practiceId: string };
+
+export type NewEvent<T extends EventType> = Origin<T> & {
   type: T;
-  practiceId: string;
   /** The id within the type's collection; an event about `appointments/{id}` gives the id. */
   subjectId: string;
   subjectVersion: number;
   data: EventData<T>;
   /** When it became true; the database's clock where absent. */
   time?: Date;
-}
+};
 
 /** Any new event, its data checked against its type. */
 export type AnyNewEvent = { [T in EventType]: NewEvent<T> }[EventType];
@@ -41,10 +50,10 @@ export class EventTooLarge extends Error {
 const appendSql = `
   insert into events (generation, type, type_version, practice_id, source, subject, subject_version, time,
                       actor, correlation_id, causation_id, traceparent, data)
-  select (select hub_generation()), type, type_version, practice_id, '/practices/' || practice_id, subject,
-         subject_version, coalesce(time, clock_timestamp()), $8, $9, $10, $11, data
-  from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::int[], $6::timestamptz[], $7::jsonb[])
-    with ordinality as e (type, type_version, practice_id, subject, subject_version, time, data, place)
+  select (select hub_generation()), type, type_version, practice_id, coalesce(source, '/practices/' || practice_id), subject,
+         subject_version, coalesce(time, clock_timestamp()), $9, $10, $11, $12, data
+  from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::timestamptz[], $8::jsonb[])
+    with ordinality as e (type, type_version, practice_id, source, subject, subject_version, time, data, place)
   order by place
   returning id`;
 
@@ -53,7 +62,8 @@ const appendSql = `
 export class Outbox {
   /**
    * Writes events in the caller's transaction, so that each commits with its fact or not at all. The caller holds
-   * the locks of the practices (`Transactions.run`), which makes the log's order the order of the facts.
+   * the locks of the practices, or of the subject of an event without one (`Transactions.run`), which makes the log's
+   * order the order of the facts.
    * @returns the events' ids, in the order given.
    * @throws EventTooLarge above 256 KB of data; SchemaViolation where data does not match its type.
    */
@@ -70,6 +80,7 @@ export class Outbox {
       events.map(({ type }) => type),
       definitions.map(({ version }) => version),
       events.map(({ practiceId }) => practiceId),
+      events.map((event) => (event.practiceId === null ? event.source : null)),
       events.map(({ subjectId }, i) => `${definitions[i]!.subject}/${subjectId}`),
       events.map(({ subjectVersion }) => subjectVersion),
       events.map(({ time }) => time ?? null),

@@ -1,10 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import type { StoredEvent } from '../../events/catalog/envelope.js';
 import type { EventHeader } from '../../events/log/event-log.js';
 import { logStart } from '../../events/position.js';
 import { EndpointIndex, type Listener } from './endpoint-index.js';
 
 function listener(id: string, eventTypes: string[], rest: Partial<Listener> = {}): Listener {
-  return { id, eventTypes, practiceIds: null, from: logStart, ...rest };
+  const owner = 'applications/a';
+  return { id, owner, eventTypes, practiceIds: null, excludeOwn: false, from: logStart, ...rest };
 }
 
 function event(id: string, type: string, practiceId: string | null = 'elm'): EventHeader {
@@ -12,8 +14,18 @@ function event(id: string, type: string, practiceId: string | null = 'elm'): Eve
   return { id, type, practiceId, subject: 's/1', actor: 'operator', position };
 }
 
-function routes(listeners: Listener[], events: EventHeader[]): Record<string, string[]> {
-  const found = new EndpointIndex(listeners).route(events);
+/** As the log would have them: the source of an event of no practice is `/applications/a`. */
+const reads: string[][] = [];
+async function read(ids: readonly string[]): Promise<StoredEvent[]> {
+  reads.push([...ids]);
+  return ids.map((id) => ({ id, source: '/applications/a' }) as StoredEvent);
+}
+
+async function routes(
+  listeners: Listener[],
+  events: EventHeader[],
+): Promise<Record<string, string[]>> {
+  const found = await new EndpointIndex(listeners).route(events, read);
   return Object.fromEntries([...found].map(([id, list]) => [id, list.map((each) => each.id)]));
 }
 
@@ -25,7 +37,7 @@ describe('which endpoints want an event', () => {
     event('4', 'x.y.z', null),
   ];
 
-  it('is decided by type, family or everything, in log order', () => {
+  it('is decided by type, family or everything, in log order', async () => {
     const listeners = [
       listener('exact', ['patient.created', 'appointment.scheduled']),
       listener('family', ['appointment.*']),
@@ -33,7 +45,7 @@ describe('which endpoints want an event', () => {
       listener('all', ['*']),
       listener('none', ['appointment', 'patient.create']),
     ];
-    expect(routes(listeners, events)).toEqual({
+    expect(await routes(listeners, events)).toEqual({
       exact: ['1', '2'],
       family: ['2', '3'],
       deep: ['4'],
@@ -41,17 +53,49 @@ describe('which endpoints want an event', () => {
     });
   });
 
-  it('is narrowed to practices, where an endpoint names any', () => {
+  it('is narrowed to practices, where an endpoint names any', async () => {
     const listeners = [
       listener('elm', ['*'], { practiceIds: ['elm'] }),
       listener('both', ['*'], { practiceIds: ['oak', 'elm'] }),
       listener('nowhere', ['*'], { practiceIds: [] }),
     ];
-    expect(routes(listeners, events)).toEqual({ elm: ['1', '2'], both: ['1', '2', '3'] });
+    expect(await routes(listeners, events)).toEqual({ elm: ['1', '2'], both: ['1', '2', '3'] });
   });
 
-  it('leaves out what was settled before the endpoint was made', () => {
+  it('leaves out what was settled before the endpoint was made', async () => {
     const from = { generation: 1, xactId: '3', seq: '0' };
-    expect(routes([listener('new', ['*'], { from })], events)).toEqual({ new: ['3', '4'] });
+    expect(await routes([listener('new', ['*'], { from })], events)).toEqual({ new: ['3', '4'] });
+  });
+
+  it('leaves out what their owner caused, where an endpoint says so', async () => {
+    const own = { ...event('5', 'patient.created'), actor: 'applications/a' };
+    const listeners = [listener('all', ['*']), listener('others', ['*'], { excludeOwn: true })];
+    expect(await routes(listeners, [events[0]!, own])).toEqual({ all: ['1', '5'], others: ['1'] });
+  });
+
+  it('reads no event whose header says enough', async () => {
+    reads.length = 0;
+    await routes([listener('all', ['*'])], events);
+    expect(reads).toEqual([]);
+  });
+});
+
+describe('an event about an endpoint', () => {
+  const failing = { ...event('7', 'endpoint.failing', null), subject: 'endpoints/failed' };
+
+  it("goes to its owner's other endpoints that want it, whatever practices they name", async () => {
+    const listeners = [
+      listener('family', ['endpoint.*']),
+      listener('all', ['*'], { practiceIds: ['elm'] }),
+      listener('failed', ['*']),
+      listener('uninterested', ['patient.*', 'endpoint.disabled']),
+      listener('of another', ['*'], { owner: 'applications/b' }),
+    ];
+    expect(await routes(listeners, [failing])).toEqual({ family: ['7'], all: ['7'] });
+  });
+
+  it('is nobody’s once the log has dropped it', async () => {
+    const index = new EndpointIndex([listener('all', ['*'])]);
+    expect(await index.route([failing], async () => [])).toEqual(new Map());
   });
 });

@@ -5,7 +5,7 @@ import { Signals } from '../../database/signals.js';
 import { Metrics } from '../../platform/metrics.js';
 import { claimBatch } from '../../events/bus/claim.js';
 import { EventBus, type EventBatch, type Subscription } from '../../events/bus/event-bus.js';
-import type { EventHeader } from '../../events/log/event-log.js';
+import { EventLog, type EventHeader } from '../../events/log/event-log.js';
 import { EndpointIndex } from './endpoint-index.js';
 import {
   endpointSetVersionSql,
@@ -29,6 +29,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly bus: EventBus,
     private readonly pool: EnginePool,
+    private readonly log: EventLog,
     private readonly signals: Signals,
     private readonly metrics: Metrics,
   ) {}
@@ -46,7 +47,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     const { endpointIds, made } = await this.pool.transaction(async (client) => {
       await claimBatch(client, batch);
       const index = await this.endpoints(client);
-      const routes = index.route(batch.events);
+      const routes = await index.route(batch.events, (ids) => this.log.eventsOf(ids, client));
       return routes.size > 0 ? this.write(client, routes) : { endpointIds: [], made: 0 };
     });
     if (made === 0) return;
@@ -89,8 +90,10 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
       const index = new EndpointIndex(
         listeners.rows.map((row) => ({
           id: row.id,
+          owner: row.owner,
           eventTypes: row.event_types,
           practiceIds: row.practice_ids,
+          excludeOwn: row.exclude_own,
           from: { generation: row.from_generation, xactId: row.from_xact_id, seq: '0' },
         })),
       );

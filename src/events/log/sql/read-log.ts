@@ -56,6 +56,10 @@ export const readHeadersByIdSql = `
   select id, type, practice_id, subject, actor, generation, xact_id::text, seq::text
   from events where id = any($1::uuid[])`;
 
+/** Some events whole, by primary key. */
+export const readEventsByIdSql = `
+  select e.*, e.xact_id::text as xact_id, e.seq::text as seq from events as e where e.id = any($1::uuid[])`;
+
 /** Whether a generation has kept any event at or beyond a position of it, or has none at all: null where it has none. */
 export const beyondGenerationSql = `
   select (select (e.generation, e.xact_id, e.seq) >= ($1::int, $2::xid8, $3::bigint)

@@ -2,7 +2,7 @@
 export const endpointSetVersionSql = `select version from endpoint_set_version`;
 
 export const listenersSql = `
-  select id, event_types, practice_ids, from_generation, from_xact_id::text
+  select id, owner, event_types, practice_ids, exclude_own, from_generation, from_xact_id::text
   from endpoints
   where enabled and deleted_at is null`;
 
