@@ -14,6 +14,7 @@ import { claimCallSql, endCallSql } from './sql/endpoint-call.js';
 /** An endpoint as it is to be called. */
 export interface CalledEndpoint {
   id: string;
+  owner: string;
   url: string;
   eventTypes: string[];
   payloadMode: PayloadMode;
@@ -28,6 +29,7 @@ export interface CallMessage {
 }
 
 interface Row {
+  owner: string;
   url: string;
   event_types: string[];
   payload_mode: PayloadMode;
@@ -59,8 +61,8 @@ export class EndpointCalls {
   ): Promise<{ endpoint: CalledEndpoint; message: CallMessage; result: SendResult }> {
     const row = await this.claim(id);
     try {
-      const { url, event_types: eventTypes, payload_mode: payloadMode } = row;
-      const endpoint = { id, url, eventTypes, payloadMode };
+      const { owner, url, event_types: eventTypes, payload_mode: payloadMode } = row;
+      const endpoint = { id, owner, url, eventTypes, payloadMode };
       const message = write(endpoint);
       return { endpoint, message, result: await this.send(row, message) };
     } finally {

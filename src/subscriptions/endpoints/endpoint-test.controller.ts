@@ -58,11 +58,11 @@ export class EndpointTestController {
   private message(
     context: RequestContext,
     type: EventType,
-    { id: endpointId, payloadMode }: CalledEndpoint,
+    { id: endpointId, owner, payloadMode }: CalledEndpoint,
   ): CallMessage {
     const id = uuidv7();
     const view = { mode: payloadMode, publicUrl: this.settings.baseUrl };
-    const event = exampleEvent(type, { id, time: new Date(), ...context.cause }, view);
+    const event = exampleEvent(type, { id, time: new Date(), owner, ...context.cause }, view);
     return {
       id,
       body: JSON.stringify({ ...event, hubendpoint: endpointId, hubtest: true }),

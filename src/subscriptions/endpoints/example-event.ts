@@ -2,13 +2,14 @@ import { definitionOf, eventTypes, type EventType } from '../../events/catalog/c
 import { toCloudEvent, type CloudEvent, type View } from '../../events/catalog/envelope.js';
 import { matcherOf } from '../../events/catalog/type-patterns.js';
 
-/** The practice of the catalogue's examples; there is none of this id. */
+/** Of the catalogue's examples, but for those of no practice; there is none of this id. */
 const examplePractice = '019a0f5e-7c00-7000-8000-0000000000f1';
 
-/** Who wants to see it, and when. */
+/** Who wants to see it, and when; `owner` is that of the endpoint. */
 export interface ExampleContext {
   id: string;
   time: Date;
+  owner: string;
   actor: string;
   correlationId: string;
   traceparent?: string;
@@ -18,14 +19,15 @@ export interface ExampleContext {
 export function exampleEvent(type: EventType, context: ExampleContext, view: View): CloudEvent {
   const { version, subject, example } = definitionOf(type);
   const subjectId = (example as Record<string, unknown>)[`${subject.slice(0, -1)}Id`];
-  const { id, time, actor, correlationId, traceparent = null } = context;
+  const { id, time, owner, actor, correlationId, traceparent = null } = context;
+  const practiceId = type.startsWith('endpoint.') ? null : examplePractice;
   const stored = {
     id,
     type,
     typeVersion: version,
     position: '',
-    practiceId: examplePractice,
-    source: `/practices/${examplePractice}`,
+    practiceId,
+    source: practiceId ? `/practices/${practiceId}` : `/${owner}`,
     subject: `${subject}/${String(subjectId)}`,
     subjectVersion: 1,
     time,
