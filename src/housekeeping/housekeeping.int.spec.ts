@@ -92,6 +92,77 @@ describe('housekeeping', () => {
     expect((await hub.api('GET', '/v1/events')).body.data).toEqual([]);
   });
 
+  it('finds what is open wherever it waits, and leaves nothing of it in a queue', async () => {
+    const endpoint = { url: 'http://127.0.0.1:9/', eventTypes: ['patient.*'], enabled: false };
+    const { id } = (await hub.api('POST', '/v1/endpoints', endpoint)).body;
+    const eventIds = await emitPatientCreated(hub, practiceId, 4);
+    await consumed();
+    // As the engine leaves them: the first one settled, then a follower below the mark, a retry, and a new one.
+    await hub.database.query(
+      `insert into deliveries (id, endpoint_id, sequence, event_id, event_type, status, attempts, last_attempt_at, next_attempt_at)
+       select hub_uuid_v7(), $1, n, event_id, 'patient.created', status, attempts,
+              case when attempts > 0 then now() end, case when status = 'failed' then now() + interval '1 hour' end
+       from unnest($2::uuid[], '{delivered,pending,failed,pending}'::text[], '{1,0,1,0}'::smallint[])
+         with ordinality as d (event_id, status, attempts, n)`,
+      [id, eventIds],
+    );
+    await hub.database.query('update endpoint_progress set attempted_through = 3');
+    await hub.database.query(
+      `insert into delivery_followers (delivery_id, endpoint_id, order_key, sequence, event_id)
+       select id, endpoint_id, 'key', sequence, event_id from deliveries where sequence = 2`,
+    );
+    await hub.database.query(
+      `insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+       select id, endpoint_id, sequence, event_id, attempts, next_attempt_at from deliveries where sequence = 3`,
+    );
+    // One that is enabled needs them, wherever they wait.
+    const enable = (enabled: boolean) =>
+      hub.database.query('update endpoints set enabled = $1', [enabled]);
+    for (const waiting of [
+      `update endpoint_progress set attempted_through = 4`,
+      `with gone as (delete from delivery_followers returning delivery_id)
+       update deliveries set status = 'dead' from gone where id = delivery_id`,
+    ]) {
+      await enable(true);
+      await housekeeping.dropExpired(farFuture);
+      expect((await hub.api('GET', '/v1/events')).body.data).toHaveLength(4);
+      await hub.database.query(waiting);
+    }
+    await hub.database.query('update endpoint_progress set attempted_through = 3');
+    await enable(false);
+    await housekeeping.dropExpired(farFuture);
+    const { rows } = await hub.database.query('select count(*)::int as n from delivery_retries');
+    expect(rows).toEqual([{ n: 0 }]);
+    expect((await hub.api('GET', '/v1/events')).body.data).toEqual([]);
+  });
+
+  it('forgets what receivers answered after a week, and replays with their events', async () => {
+    const endpoint = { url: 'http://127.0.0.1:9/', eventTypes: ['patient.*'], enabled: false };
+    const { id } = (await hub.api('POST', '/v1/endpoints', endpoint)).body;
+    await hub.database.query(
+      `insert into attempt_responses (delivery_id, number, body, at)
+       select gen_random_uuid(), 1, 'no', now() - make_interval(days => case when n > 1 then 8 else 6 end)
+       from generate_series(1, 6000) as n`,
+    );
+    await hub.database.query(
+      `insert into replays (id, endpoint_id, state, request, missing, rate_per_second, actor, correlation_id, finished_at)
+       select gen_random_uuid(), $1, 'cancelled', '{}', false, 50, 'operator', 'a-spec',
+              now() - make_interval(days => days)
+       from unnest('{1,4000}'::int[]) as days`,
+      [id],
+    );
+    await hub.database.query(
+      `insert into replay_items (replay_id, place, event_id)
+       select id, n, gen_random_uuid() from replays, generate_series(1, 6000) as n`,
+    );
+    await housekeeping.tick();
+    const { rows } = await hub.database.query(
+      `select (select count(*)::int from attempt_responses) as answers,
+              (select count(*)::int from replays) as replays, (select count(*)::int from replay_items) as items`,
+    );
+    expect(rows).toEqual([{ answers: 1, replays: 1, items: 0 }]);
+  });
+
   it('forgets idempotency keys after a day', async () => {
     await hub.database.query(
       `insert into idempotency_keys (identity, route, key, body_hash, status, created_at)
