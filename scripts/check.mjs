@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const checks = [
   ['format', bin('prettier'), ['--check', '.'], 'npm run format'],
-  ['lint', bin('oxlint'), ['--deny-warnings', 'src', 'test', 'bench', 'demo', 'scripts']],
+  ['lint', bin('oxlint'), ['--deny-warnings', 'src', 'test', 'bench', 'chaos', 'demo', 'scripts']],
   ['types', bin('tsc'), ['--noEmit', '-p', 'tsconfig.json']],
   ['architecture', bin('depcruise'), ['--config', '.dependency-cruiser.cjs', 'src']],
   ['compose file', bin('tsx'), ['scripts/check-compose.ts']],
