@@ -31,8 +31,19 @@ export class Metrics {
     registers: [this.registry],
   });
 
+  private readonly attemptsByOutcome = new Map<string, Counter.Internal>();
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** One attempt to deliver. Hot: the counter of each outcome is looked up once. */
+  attempt(outcome: string, seconds: number): void {
+    let counter = this.attemptsByOutcome.get(outcome);
+    if (!counter)
+      this.attemptsByOutcome.set(outcome, (counter = this.webhookAttempts.labels(outcome)));
+    counter.inc();
+    this.webhookSeconds.observe(seconds);
   }
 
   get contentType(): string {

@@ -148,6 +148,24 @@ const definitions = {
     read: integer(1, 30),
     fallback: '15',
   }),
+  keepResponses: withDefault({
+    env: 'HUB_KEEP_RESPONSES',
+    doc: 'Keep the first KB of what a receiver answers to a failed attempt, for seven days, so that its owner can mend it. It may echo what was sent.',
+    read: flag,
+    fallback: 'true',
+  }),
+  circuitPauseSeconds: withDefault({
+    env: 'HUB_CIRCUIT_PAUSE_SECONDS',
+    doc: 'The longest pause between two tries of an endpoint that answers nothing but failures; pauses double up to it, from two seconds.',
+    read: integer(1, 3600),
+    fallback: '300',
+  }),
+  failureDays: withDefault({
+    env: 'HUB_ENDPOINT_FAILURE_DAYS',
+    doc: 'After how many days of nothing but failures an endpoint is disabled.',
+    read: integer(1, 365),
+    fallback: '5',
+  }),
   eventRetentionDays: withDefault({
     env: 'HUB_EVENT_RETENTION_DAYS',
     doc: 'How long events and deliveries are kept. What an open delivery still needs stays longer.',

@@ -1,9 +1,13 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { EnginePool } from '../database/engine-pool.js';
 import { Settings } from '../platform/settings.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { DeliveriesService } from './deliveries/deliveries.service.js';
+import { DeadLetters } from './deliveries/dead-letters.js';
 import { Deliverer } from './deliveries/deliverer.js';
+import { EndpointHealth } from './deliveries/endpoint-health.js';
+import { EventCache } from './deliveries/event-cache.js';
 import { WebhookClient } from './deliveries/webhook-client.js';
 import { Endpoint } from './endpoints/endpoint.entity.js';
 import { EndpointCalls } from './endpoints/endpoint-calls.js';
@@ -45,6 +49,13 @@ import { StreamsService } from './streams/streams.service.js';
     EndpointCalls,
     DeliveriesService,
     StreamsService,
+    {
+      provide: EventCache,
+      useFactory: (pool: EnginePool) => new EventCache(pool),
+      inject: [EnginePool],
+    },
+    EndpointHealth,
+    DeadLetters,
     Deliverer,
     FanOutService,
   ],

@@ -146,17 +146,24 @@ export class DeliveryEngine1764000000010 implements MigrationInterface {
         rate_per_second int not null check (rate_per_second > 0),
         matched int not null default 0,
         sent int not null default 0,
+        failure text,
         actor text not null,
         correlation_id text not null,
         version int not null default 1,
         created_at timestamptz(3) not null default clock_timestamp(),
         updated_at timestamptz(3) not null default clock_timestamp(),
         finished_at timestamptz(3),
-        check ((state in ('completed', 'cancelled', 'failed')) = (finished_at is not null))
+        check ((state in ('completed', 'cancelled', 'failed')) = (finished_at is not null)),
+        check ((state = 'failed') = (failure is not null))
       )`);
     await runner.query(`create index replays_endpoint on replays (endpoint_id, id)`);
+    // One at a time for an endpoint.
     await runner.query(
-      `create index replays_open on replays (id) where state in ('collecting', 'running')`,
+      `create unique index replays_open on replays (endpoint_id) where state in ('collecting', 'running')`,
+    );
+    // How much of a replay waits. Costs nothing for what is not of one.
+    await runner.query(
+      `create index delivery_retries_replay on delivery_retries (replay_id) where replay_id is not null`,
     );
     // What a replay has found and not yet queued: a delivery to send again, or an event that never was one.
     await runner.query(`

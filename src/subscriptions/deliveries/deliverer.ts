@@ -6,25 +6,25 @@ import { Logger } from '../../platform/logger.js';
 import { Metrics } from '../../platform/metrics.js';
 import { Settings } from '../../platform/settings.js';
 import { Wakeable } from '../../platform/wakeable.js';
-import type { AttemptResult } from './delivery.js';
+import { DeadLetters } from './dead-letters.js';
 import { DueReader } from './due-reader.js';
-import { Lane } from './lane.js';
-import { ResultRecorder } from './result-recorder.js';
+import { EndpointHealth } from './endpoint-health.js';
+import { EventCache } from './event-cache.js';
+import type { Lane } from './lane.js';
+import { Lanes } from './lanes.js';
+import { ResultRecorder, type LaneResult } from './result-recorder.js';
 import { Sender } from './sender.js';
 import { ShardOwner, shardOf } from './shard-owner.js';
+import { Targets } from './targets.js';
 import { WebhookClient } from './webhook-client.js';
 
 /** How often everything is looked at without a signal: one can be lost with the process that would have sent it. */
 const pollMs = 5000;
 const failurePauseMs = 250;
+/** How often it is kept how far each lane has come. */
+const markMs = 1000;
 /** Results that wait for the database. Beyond it sending pauses, since a crash would repeat them all. */
 const mostUnrecorded = 5000;
-/** Due deliveries in memory, over all lanes and for one. */
-const mostQueued = 50_000;
-const widestWindow = 1000;
-const narrowestWindow = 20;
-/** Idle lanes are kept up to this number: a quiet endpoint's next event needs no look at its settings. */
-const mostIdleLanes = 2000;
 
 /**
  * Sends what is due for the endpoints whose shards this process owns: a loop that reads, woken by signals, and sends
@@ -36,12 +36,12 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly reader: DueReader;
   private readonly recorder: ResultRecorder;
   private readonly sender: Sender;
-  private readonly lanes = new Map<string, Lane>();
+  private readonly lanes: Lanes;
   private readonly waker = new Wakeable();
   private readonly shardsWaker = new Wakeable();
   private suspects = { endpoints: new Set<string>(), shards: new Set<number>() };
-  private endpointSetVersion?: string;
   private polledAt = 0;
+  private markedAt = 0;
   /** Lanes stopped for the recorder's backlog; the loop sets them going again. */
   private heldUp = false;
   private givingBack?: Promise<void>;
@@ -54,14 +54,18 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly signals: Signals,
     private readonly settings: Settings,
     private readonly client: WebhookClient,
+    private readonly health: EndpointHealth,
     private readonly logger: Logger,
+    events: EventCache,
+    deadLetters: DeadLetters,
     metrics: Metrics,
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
-    this.reader = new DueReader(pool);
+    this.reader = new DueReader(pool, events, logger);
+    this.lanes = new Lanes(new Targets(pool, client, settings), this.owner, settings);
     this.sender = new Sender(client, settings, metrics, logger);
-    this.recorder = new ResultRecorder(pool, this.owner, logger, (lane, result) =>
-      this.settle(lane, result),
+    this.recorder = new ResultRecorder(pool, this.owner, deadLetters, logger, (results) =>
+      this.settle(results),
     );
   }
 
@@ -77,8 +81,10 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     this.waker.stop();
     // The reader first, since it would fill lanes again; the leases last, since results count under them.
     await this.reading;
-    await Promise.all([...this.lanes.values()].map((lane) => lane.finish()));
+    await Promise.all([...this.lanes.all()].map((lane) => lane.finish()));
     await this.recorder.drain();
+    await this.health.drain();
+    await this.lanes.keepMarks().catch(() => undefined);
     this.shardsWaker.stop();
     await this.keeping;
     await this.givingBack;
@@ -104,10 +110,10 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       this.waker.reset();
       try {
         await this.followSuspects();
-        const window = this.window();
-        await this.reader.fill(this.heldLanes(), window);
-        for (const lane of this.lanes.values()) this.pump(lane);
-        this.forgetIdleLanes();
+        const window = this.lanes.window();
+        await this.reader.fill(this.lanes.held(), window);
+        for (const lane of this.lanes.all()) this.pump(lane);
+        await this.keepMarks();
         await this.waker.wait(this.pauseMs(window));
       } catch (error) {
         this.logger.warn({ err: error }, 'reading due deliveries failed, trying again');
@@ -124,21 +130,8 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     const { endpoints, shards } = this.suspects;
     this.suspects = { endpoints: new Set(), shards: new Set() };
     try {
-      if (shards.size > 0) await this.refreshTargets();
-      const now = performance.now();
-      const unknown: string[] = [];
-      for (const id of endpoints) {
-        const lane = this.lanes.get(id);
-        if (lane) lane.mayHavePending = true;
-        else unknown.push(id);
-      }
-      if (unknown.length === 0 && shards.size === 0) return;
-      for (const target of await this.reader.targets([...shards], unknown)) {
-        const epoch = this.owner.epochOf(target.shard);
-        if (epoch === undefined || !this.owner.holds(target.shard)) continue;
-        const lane = this.lanes.get(target.id);
-        if (lane) lane.look(now);
-        else this.lanes.set(target.id, new Lane(target, epoch));
+      for (const lane of await this.lanes.follow(endpoints, shards)) {
+        for (const key of await this.reader.followers.orphans(lane)) this.release(lane, key);
       }
     } catch (error) {
       for (const id of endpoints) this.suspects.endpoints.add(id);
@@ -147,24 +140,11 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  // An endpoint that was disabled or deleted gets nothing more, one whose URL changed gets the rest there.
-  private async refreshTargets(): Promise<void> {
-    const version = await this.reader.endpointSetVersion();
-    if (version === this.endpointSetVersion) return;
-    const targets = await this.reader.targets([], [...this.lanes.keys()]);
-    const enabled = new Map(targets.map((target) => [target.id, target]));
-    const now = performance.now();
-    for (const [id, lane] of this.lanes) {
-      const target = enabled.get(id);
-      if (target) lane.resume(target, now);
-      else lane.pause();
-      if (lane.isIdle) this.lanes.delete(id);
-    }
-    this.endpointSetVersion = version;
-  }
-
-  private heldLanes(): Lane[] {
-    return [...this.lanes.values()].filter(({ target }) => this.owner.holds(target.shard));
+  private async keepMarks(): Promise<void> {
+    if (performance.now() - this.markedAt < markMs) return;
+    this.markedAt = performance.now();
+    await this.lanes.keepMarks();
+    this.lanes.forgetIdle();
   }
 
   private pump(lane: Lane): void {
@@ -173,51 +153,78 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         this.heldUp = true;
         return;
       }
-      const delivery = lane.next();
+      const delivery = lane.next(performance.now());
       if (!delivery) break;
       void this.sender.send(lane.target, delivery).then((result) => {
-        lane.sent();
+        const changes = lane.answered(result, performance.now());
+        if (changes.length > 0) this.health.note(lane, changes);
         this.recorder.add(lane, result);
         this.pump(lane);
       });
     }
+    if (!this.owner.holds(lane.target.shard)) return;
+    const now = performance.now();
     // Only where a read can follow: waking the loop for a lane that it may not read would make it spin.
-    const mayRead = this.owner.holds(lane.target.shard);
-    if (mayRead && lane.readsIn(this.window(), performance.now()) === 0) this.waker.wake();
+    if (lane.readsIn(this.lanes.window(), now) === 0) this.waker.wake();
+    this.pumpLater(lane, lane.sendsIn(now));
   }
 
-  private settle(lane: Lane, { deliveryId, status, retryInSeconds }: AttemptResult): void {
-    lane.settled(deliveryId);
-    if (status === 'failed') lane.retryIn(retryInSeconds! * 1000, performance.now());
-    if (status === 'failed' || this.heldUp) {
+  private pumpLater(lane: Lane, ms: number): void {
+    if (ms === 0 || ms === Infinity || lane.timer !== undefined) return;
+    lane.timer = setTimeout(() => {
+      lane.timer = undefined;
+      this.pump(lane);
+    }, Math.ceil(ms));
+  }
+
+  private settle(results: readonly LaneResult[]): void {
+    const lanes = new Set<Lane>();
+    for (const { lane, result } of results) {
+      const { delivery, status, retryInSeconds } = result;
+      lanes.add(lane);
+      lane.settled(delivery.id);
+      if (status === 'failed') {
+        lane.retryIn(retryInSeconds! * 1000, performance.now());
+        this.waker.wake();
+      }
+      if (delivery.orderKey !== null) this.goOn(lane, delivery.orderKey, result);
+    }
+    if (this.heldUp) {
       this.heldUp = false;
       this.waker.wake();
     }
-    this.pump(lane);
+    for (const lane of lanes) this.pump(lane);
   }
 
-  private window(): number {
-    const fair = Math.floor(mostQueued / Math.max(1, this.lanes.size));
-    return Math.min(widestWindow, Math.max(narrowestWindow, fair));
+  /** What follows behind a delivery that has been settled. */
+  private goOn(lane: Lane, orderKey: string, { delivery, status }: LaneResult['result']): void {
+    const ordered = { ...delivery, orderKey };
+    const { next, park, release } = lane.order.settle(ordered, status === 'failed');
+    if (next) lane.enqueue(next);
+    if (park.length > 0) void this.reader.followers.park(lane, park).catch(() => undefined);
+    if (release) this.release(lane, orderKey);
+  }
+
+  private release(lane: Lane, key: string): void {
+    this.reader.followers.release(lane, key).then(
+      () => this.pump(lane),
+      () => undefined,
+    );
   }
 
   /** Until the next retry or poll; nothing while a lane has room for what is known to wait. */
   private pauseMs(window: number): number {
     const now = performance.now();
-    const reads = this.heldLanes().map((lane) => lane.readsIn(window, now));
-    return Math.ceil(reads.reduce((least, ms) => Math.min(least, ms), pollMs));
-  }
-
-  private forgetIdleLanes(): void {
-    if (this.lanes.size <= mostIdleLanes) return;
-    for (const [id, lane] of this.lanes) if (lane.isIdle) this.lanes.delete(id);
+    const mostMs = this.lanes.hasUnkeptMarks ? markMs : pollMs;
+    const reads = this.lanes.held().map((lane) => lane.readsIn(window, now));
+    return Math.ceil(reads.reduce((least, ms) => Math.min(least, ms), mostMs));
   }
 
   private async keepShards(): Promise<void> {
     while (!this.shardsWaker.stopped) {
       try {
         const { gained, lost, lapsed, surplus } = await this.owner.renew();
-        if (lost.length > 0) this.dropLanes(lost);
+        if (lost.length > 0) this.lanes.drop(lost);
         if (lapsed) this.suspect('all');
         else if (gained.length > 0) this.suspect(new Set(gained.map(String)));
         if (surplus > 0) this.givingBack ??= this.giveBack(surplus);
@@ -228,23 +235,14 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     }
   }
 
-  // What is under way for them is void: the new owner reads it again.
-  private dropLanes(shards: readonly number[]): void {
-    const lost = new Set(shards);
-    for (const [id, lane] of this.lanes) {
-      if (!lost.has(lane.target.shard)) continue;
-      lane.pause();
-      this.lanes.delete(id);
-    }
-  }
-
   // Newcomers get their share as soon as nothing is under way for it; renewing goes on meanwhile.
   private async giveBack(count: number): Promise<void> {
     try {
       const shards = new Set(this.owner.retire(count));
-      const lanes = [...this.lanes.values()].filter(({ target }) => shards.has(target.shard));
+      const lanes = [...this.lanes.all()].filter(({ target }) => shards.has(target.shard));
       await Promise.all(lanes.map((lane) => lane.finish()));
-      this.dropLanes([...shards]);
+      await this.lanes.keepMarks();
+      this.lanes.drop([...shards]);
       await this.owner.release([...shards]);
     } catch (error) {
       this.logger.warn({ err: error }, 'giving shards back failed; their lease will run out');

@@ -1,29 +1,74 @@
-import type { StoredEvent } from '../../events/catalog/envelope.js';
+import type { LoggedEvent } from './logged-event.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
-import type { SigningSecret } from '../signing/standard-webhooks.js';
+import type { RetrySchedule } from '../retry/retry-schedule.js';
+import type { SigningKey } from '../signing/signing-key.js';
+import type { StoredCircuit } from './circuit-breaker.js';
+import type { WebhookAddress } from './webhook-client.js';
 import type { SendOutcome } from './webhook-exchange.js';
+
+export type Ordering = 'none' | 'subject' | 'practice';
 
 /** An endpoint as the engine needs it. */
 export interface Target {
   id: string;
   shard: number;
-  url: string;
+  address: WebhookAddress;
   payloadMode: PayloadMode;
-  secret: SigningSecret;
+  contentType: string;
+  /** The owner's own headers. */
+  headers: Readonly<Record<string, string>>;
+  /** Those that are valid now, the current one first. */
+  keys: readonly SigningKey[];
+  /** Milliseconds until one of them is not valid any more. */
+  keysChangeInMs?: number;
+  /** Milliseconds a whole attempt may take. */
+  timeoutMs: number;
+  mostInFlight: number;
+  ratePerSecond: number | null;
+  ordering: Ordering;
+  schedule: RetrySchedule;
+  /** Deliveries up to this number need no look (see `endpoint_progress`). */
+  attemptedThrough: number;
+  /** Deliveries wait for others in the table. */
+  hasFollowers: boolean;
+  /** It has failed since its last success. */
+  failing: boolean;
+  circuit: StoredCircuit;
+  /** It asked to be left alone for so long. */
+  throttledForMs: number;
 }
 
-/** A delivery that is due and in memory, its event beside it. */
+/**
+ * A delivery that is due and in memory, its event beside it. `stream`: its first attempt, in order of the numbers;
+ * `retry`: waited in `delivery_retries`; `follower`: waited for an earlier one of its key.
+ */
 export interface DueDelivery {
   id: string;
-  sequence: string;
+  from: 'stream' | 'retry' | 'follower';
+  sequence: number;
   /** Finished attempts. */
   attempts: number;
-  event: StoredEvent;
+  event: LoggedEvent;
+  /** What orders it; null where nothing does. */
+  orderKey: string | null;
+  replayId: string | null;
+}
+
+/** What an attempt tells of the endpoint as a whole. */
+export interface Standing {
+  /** Undefined: nothing either way. */
+  isUp?: boolean;
+  /** It does not want to be called any more (410). */
+  isGone?: boolean;
+  /** It is overtaxed: fewer at once. */
+  isSlow?: boolean;
+  /** It asked to be left alone for so many seconds. */
+  silenceSeconds?: number;
 }
 
 /** What one attempt came to, ready to be recorded. */
 export interface AttemptResult {
-  deliveryId: string;
+  delivery: DueDelivery;
   /** Counted from 1. */
   number: number;
   status: 'delivered' | 'failed' | 'dead';
@@ -35,4 +80,7 @@ export interface AttemptResult {
   outcome: SendOutcome | 'internal_error';
   statusCode: number | null;
   error: string | null;
+  /** The beginning of what the receiver answered to a failed attempt. Never for a log. */
+  response: string | null;
+  standing: Standing;
 }

@@ -1,53 +1,53 @@
 import { EnginePool } from '../../database/engine-pool.js';
-import type { StoredEvent } from '../../events/catalog/envelope.js';
-import { eventFromRow } from '../../events/log/event-log.js';
-import { parseSecret } from '../signing/standard-webhooks.js';
-import type { Target } from './delivery.js';
+import { Logger } from '../../platform/logger.js';
+import type { DueDelivery } from './delivery.js';
+import { EventCache } from './event-cache.js';
+import { Followers } from './followers.js';
 import type { Lane } from './lane.js';
-import { endpointSetVersionSql, eventsSql, pendingSql, retriesSql, targetsSql } from './sql/due.js';
+import type { LoggedEvent } from './logged-event.js';
+import { forgetRetriesSql, pendingSql, retriesSql } from './sql/due.js';
 import { withholdSql } from './sql/record.js';
 
-interface DueRow {
+interface PendingRow {
   endpoint_id: string;
-  id: string;
+  /** Null in the row that says how far the numbers go. */
+  id: string | null;
   sequence: string;
   event_id: string;
-  attempts: number;
-  due_in_ms?: number;
+  practice_id: string | null;
+  replay_id: string | null;
 }
 
-interface Due {
+interface RetryRow extends PendingRow {
+  id: string;
+  order_key: string | null;
+  attempts: number;
+  status: string | null;
+  due_in_ms: number;
+}
+
+/** A delivery that was read and whose event is not there yet. */
+interface Found {
   lane: Lane;
-  row: DueRow;
+  generation: number;
+  eventId: string;
+  practiceId: string | null;
+  delivery: Omit<DueDelivery, 'event'>;
 }
 
 /** A timer counts from when it is set, a little after the database looked at its clock. */
 const slackMs = 2;
 
-/** Fills lanes from the table: one read for all that want pending deliveries, one for retries, one for events. */
+/** Fills lanes from the tables: one read for all that want pending deliveries, one for retries, one for events. */
 export class DueReader {
-  constructor(private readonly pool: EnginePool) {}
+  readonly followers: Followers;
 
-  /** Enabled endpoints of these shards that have anything open, and those named. */
-  async targets(shards: readonly number[], endpointIds: readonly string[]): Promise<Target[]> {
-    const { rows } = await this.pool.query({
-      name: 'targets',
-      text: targetsSql,
-      values: [shards, endpointIds],
-    });
-    return rows.map((row) => ({
-      id: row.id,
-      shard: row.shard,
-      url: row.url,
-      payloadMode: row.payload_mode,
-      secret: parseSecret(row.secret),
-    }));
-  }
-
-  /** Changes whenever any endpoint does. */
-  async endpointSetVersion(): Promise<string> {
-    const { rows } = await this.pool.query<{ version: string }>(endpointSetVersionSql);
-    return rows[0]!.version;
+  constructor(
+    private readonly pool: EnginePool,
+    readonly events: EventCache,
+    logger: Logger,
+  ) {
+    this.followers = new Followers(pool, events, logger);
   }
 
   /** Fills the lanes up to `window` deliveries each, first attempts before retries. */
@@ -58,7 +58,8 @@ export class DueReader {
     } catch (error) {
       // Rows that were read and are in no window yet would lie behind their lane for good.
       for (const { lane, readThrough } of before) {
-        lane.readThrough = readThrough;
+        lane.readThrough = Math.min(lane.readThrough, readThrough);
+        lane.generation += 1;
         lane.look(performance.now());
       }
       throw error;
@@ -67,86 +68,158 @@ export class DueReader {
 
   private async readInto(lanes: readonly Lane[], window: number): Promise<void> {
     const now = performance.now();
-    const due = [
-      ...(await this.pending(
-        lanes.filter((lane) => lane.wantsPending(window)),
-        window,
-      )),
-      ...(await this.retries(
-        lanes.filter((lane) => lane.wantsRetries(window, now)),
-        window,
-        now,
-      )),
+    const pending = lanes.filter((lane) => lane.wantsPending(window, now));
+    const retrying = lanes.filter((lane) => lane.wantsRetries(window, now));
+    const found = [
+      ...(pending.length > 0 ? await this.pending(pending, window) : []),
+      ...(retrying.length > 0 ? await this.retries(retrying, window, now) : []),
     ];
-    if (due.length === 0) return;
-    const events = await this.events(due);
+    if (found.length === 0) return;
+    const events = await this.events.get(found.map(({ eventId }) => eventId));
     const expired: string[] = [];
-    for (const { lane, row } of due) {
-      const event = events.get(row.event_id);
-      if (event) lane.add({ id: row.id, sequence: row.sequence, attempts: row.attempts, event });
-      else expired.push(row.id);
+    const ordered = new Map<Lane, DueDelivery[]>();
+    for (const { lane, generation, eventId, practiceId, delivery } of found) {
+      const event = events.get(eventId);
+      if (!event) expired.push(delivery.id);
+      else if (lane.generation === generation && !lane.holds(delivery.id)) {
+        const due = Object.assign(delivery, { event }) as DueDelivery;
+        const { ordering } = lane.target;
+        if (ordering === 'none') this.take(lane, due);
+        else this.takeInOrder(lane, due, keyOf(event, practiceId, ordering), ordered);
+      }
     }
+    await Promise.all([...ordered].map(([lane, due]) => this.followers.admit(lane, due)));
     if (expired.length > 0) await this.pool.query(withholdSql, [expired]);
   }
 
-  private async pending(lanes: readonly Lane[], window: number): Promise<Due[]> {
-    if (lanes.length === 0) return [];
-    const sizes = lanes.map((lane) => window - lane.queued);
-    const opened = lanes.map((lane) => lane.opened());
+  private take(lane: Lane, delivery: DueDelivery): void {
+    lane.opened(delivery);
+    lane.enqueue(delivery);
+  }
+
+  private takeInOrder(
+    lane: Lane,
+    delivery: DueDelivery,
+    key: string,
+    ordered: Map<Lane, DueDelivery[]>,
+  ): void {
+    if (delivery.from === 'retry') {
+      // Resent by hand it has no key, since it holds nobody up.
+      if (delivery.orderKey !== null) lane.order.lead(delivery.orderKey);
+      this.take(lane, delivery);
+      return;
+    }
+    delivery.orderKey = key;
+    lane.opened(delivery);
+    const own = ordered.get(lane);
+    if (own) own.push(delivery);
+    else ordered.set(lane, [delivery]);
+  }
+
+  private async pending(lanes: readonly Lane[], window: number): Promise<Found[]> {
+    const asked = lanes.map((lane) => ({
+      lane,
+      generation: lane.generation,
+      size: lane.sizeOf(window) - lane.queued,
+      before: lane.idsInHand(),
+    }));
     // Reset before the read: a signal during it may be about rows that it does not see.
     for (const lane of lanes) lane.mayHavePending = false;
-    const rows = await this.read('due-pending', pendingSql, [
-      lanes.map(({ target }) => target.id),
-      lanes.map(({ readThrough }) => readThrough),
-      sizes,
-    ]);
-    return lanes.flatMap((lane, i) => {
-      const own = rows.get(lane.target.id) ?? [];
-      lane.readThrough = own.at(-1)?.sequence ?? lane.readThrough;
-      if (own.length === sizes[i]) lane.mayHavePending = true;
-      return own.filter(({ id }) => !opened[i]!.has(id)).map((row) => ({ lane, row }));
+    const { rows } = await this.pool.query<PendingRow>({
+      name: 'due-pending',
+      text: pendingSql,
+      values: [
+        lanes.map(({ target }) => target.id),
+        lanes.map(({ readThrough }) => readThrough),
+        asked.map(({ size }) => size),
+      ],
+    });
+    const byEndpoint = grouped(rows);
+    return asked.flatMap(({ lane, generation, size, before }) => {
+      if (lane.generation !== generation) return [];
+      const all = byEndpoint.get(lane.target.id) ?? [];
+      const own = all.filter(({ id }) => id !== null);
+      const isFull = own.length === size;
+      const last = isFull ? own.at(-1) : all.find(({ id }) => id === null);
+      if (last) lane.readThrough = Math.max(lane.readThrough, Number(last.sequence));
+      if (isFull) lane.mayHavePending = true;
+      return own
+        .filter(({ id }) => !before.has(id!))
+        .map((row) => found(lane, generation, row, 'stream', 0, null));
     });
   }
 
-  private async retries(lanes: readonly Lane[], window: number, now: number): Promise<Due[]> {
-    if (lanes.length === 0) return [];
-    const opened = lanes.map((lane) => lane.opened());
-    // Those in the window or under way still stand first in the table, and must not fill the page.
-    const sizes = opened.map(({ size }) => Math.ceil(window / 2) + size);
+  private async retries(lanes: readonly Lane[], window: number, now: number): Promise<Found[]> {
+    // Those in memory still stand first in the table, and must not fill the page.
+    const asked = lanes.map((lane) => ({
+      lane,
+      generation: lane.generation,
+      size: Math.ceil(lane.sizeOf(window) / 2) + lane.openRetries,
+      // What is settled while the read runs may still stand in its answer as it was.
+      before: lane.idsInHand(),
+    }));
     for (const lane of lanes) lane.retryDueAt = Infinity;
-    const rows = await this.read('due-retries', retriesSql, [
-      lanes.map(({ target }) => target.id),
-      sizes,
-    ]);
-    return lanes.flatMap((lane, i) => {
-      const page = rows.get(lane.target.id) ?? [];
-      const fresh = page.filter(({ id }) => !opened[i]!.has(id));
-      const later = fresh.find(({ due_in_ms }) => due_in_ms! > 0);
-      if (later) lane.retryIn(later.due_in_ms! + slackMs, performance.now());
-      else if (page.length >= sizes[i]!) lane.retryIn(0, now);
-      return fresh.filter(({ due_in_ms }) => due_in_ms! <= 0).map((row) => ({ lane, row }));
+    const { rows } = await this.pool.query<RetryRow>({
+      name: 'due-retries',
+      text: retriesSql,
+      values: [lanes.map(({ target }) => target.id), asked.map(({ size }) => size)],
+    });
+    const byEndpoint = grouped(rows);
+    const stale = rows.filter(({ status }) => status !== 'failed').map(({ id }) => id);
+    if (stale.length > 0) await this.pool.query(forgetRetriesSql, [stale]);
+    return asked.flatMap(({ lane, generation, size, before }) => {
+      if (lane.generation !== generation) return [];
+      const page = byEndpoint.get(lane.target.id) ?? [];
+      const waiting = page.filter(({ id, status }) => status === 'failed' && !before.has(id));
+      const later = waiting.find(({ due_in_ms }) => due_in_ms > 0);
+      if (later) lane.retryIn(later.due_in_ms + slackMs, performance.now());
+      else if (page.length >= size) lane.retryIn(0, now);
+      return waiting
+        .filter(({ due_in_ms }) => due_in_ms <= 0)
+        .map((row) => found(lane, generation, row, 'retry', row.attempts, row.order_key));
     });
   }
+}
 
-  private async read(
-    name: string,
-    text: string,
-    values: unknown[],
-  ): Promise<Map<string, DueRow[]>> {
-    const { rows } = await this.pool.query<DueRow>({ name, text, values });
-    const byEndpoint = new Map<string, DueRow[]>();
-    for (const row of rows) {
-      const own = byEndpoint.get(row.endpoint_id);
-      if (own) own.push(row);
-      else byEndpoint.set(row.endpoint_id, [row]);
-    }
-    return byEndpoint;
-  }
+function found(
+  lane: Lane,
+  generation: number,
+  row: PendingRow,
+  from: DueDelivery['from'],
+  attempts: number,
+  orderKey: string | null,
+): Found {
+  return {
+    lane,
+    generation,
+    eventId: row.event_id,
+    practiceId: row.practice_id,
+    delivery: {
+      id: row.id!,
+      from,
+      sequence: Number(row.sequence),
+      attempts,
+      orderKey,
+      replayId: row.replay_id,
+    },
+  };
+}
 
-  // Many endpoints want the same event: it is read once, and what is rendered of it is shared.
-  private async events(due: readonly Due[]): Promise<Map<string, StoredEvent>> {
-    const ids = [...new Set(due.map(({ row }) => row.event_id))];
-    const { rows } = await this.pool.query({ name: 'due-events', text: eventsSql, values: [ids] });
-    return new Map(rows.map((row) => [row.id, eventFromRow(row)]));
+function keyOf(
+  event: LoggedEvent,
+  practiceId: string | null,
+  ordering: 'subject' | 'practice',
+): string {
+  // A subject belongs to its practice; an event of none is ordered with its kind.
+  return ordering === 'subject' ? event.subject : (practiceId ?? event.source);
+}
+
+function grouped<R extends { endpoint_id: string }>(rows: readonly R[]): Map<string, R[]> {
+  const byEndpoint = new Map<string, R[]>();
+  for (const row of rows) {
+    const own = byEndpoint.get(row.endpoint_id);
+    if (own) own.push(row);
+    else byEndpoint.set(row.endpoint_id, [row]);
   }
+  return byEndpoint;
 }

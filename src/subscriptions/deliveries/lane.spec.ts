@@ -1,31 +1,81 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DueDelivery, Target } from './delivery.js';
+import type { AttemptResult, DueDelivery, Standing, Target } from './delivery.js';
 import { Lane } from './lane.js';
 
-const target = { id: 'e', shard: 1, url: 'http://127.0.0.1', payloadMode: 'full' } as Target;
-const due = (id: string) => ({ id, sequence: id, attempts: 0 }) as DueDelivery;
+const limits = { threshold: 3, firstPauseMs: 100, longestPauseMs: 1000 };
+const target: Target = {
+  id: 'e',
+  shard: 1,
+  address: { origin: 'http://127.0.0.1', path: '/' },
+  payloadMode: 'full',
+  contentType: 'application/json',
+  headers: {},
+  keys: [],
+  timeoutMs: 1000,
+  mostInFlight: 10,
+  ratePerSecond: null,
+  ordering: 'none',
+  schedule: [],
+  attemptedThrough: 0,
+  hasFollowers: false,
+  failing: false,
+  circuit: { probesFailed: 0 },
+  throttledForMs: 0,
+};
 
-function laneWith(...ids: string[]): Lane {
-  const lane = new Lane(target, '1');
-  for (const id of ids) lane.add(due(id));
+function due(sequence: number, from: DueDelivery['from'] = 'stream'): DueDelivery {
+  return { id: `${from} ${sequence}`, from, sequence, orderKey: null } as DueDelivery;
+}
+
+function laneWith(...deliveries: DueDelivery[]): Lane {
+  const lane = new Lane(target, '1', limits, 0);
+  take(lane, ...deliveries);
   return lane;
 }
 
+function take(lane: Lane, ...deliveries: DueDelivery[]): void {
+  for (const delivery of deliveries) {
+    lane.opened(delivery);
+    lane.enqueue(delivery);
+    if (delivery.from === 'stream') lane.readThrough = delivery.sequence;
+  }
+}
+
+const stream = (count: number) => Array.from({ length: count }, (_, i) => due(i + 1));
+
+function answer(lane: Lane, delivery: DueDelivery, standing: Standing, now = 0) {
+  const result = { delivery, standing, outcome: 'http_status', statusCode: 500 };
+  const changes = lane.answered(result as AttemptResult, now);
+  lane.settled(delivery.id);
+  return changes;
+}
+
 describe('a lane', () => {
-  it('gives deliveries in order, a hundred at a time', () => {
-    const lane = laneWith(...Array.from({ length: 150 }, (_, i) => String(i)));
-    const given = Array.from({ length: 150 }, () => lane.next()?.id);
-    expect(given.slice(0, 100)).toEqual(Array.from({ length: 100 }, (_, i) => String(i)));
-    expect(given[100]).toBeUndefined();
-    lane.sent();
-    expect(lane.next()?.id).toBe('100');
+  it('gives deliveries in order, no more at once than the endpoint takes', () => {
+    const lane = laneWith(...stream(12));
+    const given = Array.from({ length: 12 }, () => lane.next(0)?.sequence);
+    expect(given).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, undefined, undefined]);
+    answer(lane, due(3), { isUp: true });
+    expect(lane.next(0)?.sequence).toBe(11);
   });
 
-  it('reads on once half its window is empty, first attempts before retries', () => {
-    const lane = laneWith('1', '2', '3');
-    expect(lane.wantsPending(4)).toBe(false);
-    lane.next();
-    expect(lane.wantsPending(4)).toBe(true);
+  it('gives first attempts before retries, but not for ever', () => {
+    const lane = laneWith(...stream(30), due(100, 'retry'), due(101, 'retry'));
+    const given: string[] = [];
+    for (let next = lane.next(0); next; next = lane.next(0)) {
+      given.push(next.from);
+      answer(lane, next, { isUp: true });
+    }
+    expect(given.indexOf('retry')).toBe(10);
+    expect(given.filter((from) => from === 'retry')).toHaveLength(2);
+    expect(given).toHaveLength(32);
+  });
+
+  it('reads on once half its window is empty', () => {
+    const lane = laneWith(...stream(3));
+    expect(lane.wantsPending(4, 0)).toBe(false);
+    lane.next(0);
+    expect(lane.wantsPending(4, 0)).toBe(true);
     expect(lane.readsIn(4, 0)).toBe(0);
   });
 
@@ -40,43 +90,92 @@ describe('a lane', () => {
     expect(lane.wantsRetries(10, 1250)).toBe(true);
   });
 
-  it('remembers what was open before a read began', () => {
-    const lane = laneWith('1', '2');
-    lane.next();
-    const opened = lane.opened();
-    lane.settled('1');
-    expect([...opened]).toEqual(['1', '2']);
-    expect([...lane.opened()]).toEqual(['2']);
+  it('marks the number up to which everything was attempted, whatever the order of results', () => {
+    const lane = laneWith(...stream(4));
+    for (let i = 0; i < 4; i += 1) lane.next(0);
+    answer(lane, due(2), { isUp: true });
+    expect(lane.mark).toBe(0);
+    answer(lane, due(1), { isUp: false });
+    expect(lane.mark).toBe(2);
+    lane.putAside(due(3).id);
+    expect(lane.mark).toBe(3);
+    answer(lane, due(4), { isUp: true });
+    expect(lane.mark).toBe(4);
   });
 
-  it('that is paused forgets its window, wants nothing, and starts over when it goes on', () => {
-    const lane = laneWith('1', '2');
-    lane.next();
+  it('that is paused forgets its window, wants nothing, and reads it again when it goes on', () => {
+    const lane = laneWith(...stream(3));
+    lane.next(0);
+    const { generation } = lane;
     lane.pause();
-    expect(lane.next()).toBeUndefined();
+    expect(lane.generation).not.toBe(generation);
+    expect(lane.next(0)).toBeUndefined();
     expect(lane.readsIn(10, 0)).toBe(Infinity);
-    expect([...lane.opened()]).toEqual(['1']);
-    expect(lane.readThrough).toBe('0');
-    expect(lane.isIdle).toBe(false);
-    lane.settled('1');
-    expect(lane.isIdle).toBe(true);
-    lane.resume({ ...target, url: 'http://127.0.0.2' }, 0);
+    expect(lane.readThrough).toBe(1);
+    expect(lane.holds(due(1).id)).toBe(true);
+    expect(lane.holds(due(2).id)).toBe(false);
+    answer(lane, due(1), { isUp: true });
+    expect(lane.mark).toBe(1);
+    lane.resume({ ...target, contentType: 'application/cloudevents+json' }, 0);
     expect(lane.readsIn(10, 0)).toBe(0);
-    expect(lane.target.url).toBe('http://127.0.0.2');
+    expect(lane.target.contentType).toBe('application/cloudevents+json');
+  });
+
+  it('whose endpoint fails sends nothing but a probe after a pause, and then goes on', () => {
+    const lane = laneWith(...stream(8));
+    const sent = [lane.next(0)!, lane.next(0)!, lane.next(0)!];
+    expect(sent.map((delivery) => answer(lane, delivery, { isUp: false }))).toEqual([
+      ['failed'],
+      ['failed'],
+      ['opened'],
+    ]);
+    expect(lane.failing).toBe(true);
+    expect(lane.queued).toBe(0);
+    expect(lane.readThrough).toBe(3);
+    expect(lane.readsIn(1000, 40)).toBe(60);
+    expect(lane.sizeOf(1000)).toBe(2);
+    expect(lane.wantsPending(1000, 100)).toBe(true);
+    take(lane, due(4), due(5));
+    const probe = lane.next(100)!;
+    expect(lane.next(100)).toBeUndefined();
+    expect(answer(lane, probe, { isUp: true }, 110)).toEqual(['recovered']);
+    expect(lane.failing).toBe(false);
+    expect(lane.sizeOf(1000)).toBe(1000);
+    expect(lane.next(110)?.sequence).toBe(5);
+  });
+
+  it('leaves an endpoint alone for as long as it asks', () => {
+    const lane = laneWith(...stream(4));
+    const changes = answer(lane, lane.next(0)!, { isUp: true, isSlow: true, silenceSeconds: 2 });
+    expect(changes).toEqual(['throttled']);
+    expect(lane.queued).toBe(0);
+    expect(lane.readsIn(10, 500)).toBe(1500);
+    take(lane, due(2));
+    expect(lane.next(1999)).toBeUndefined();
+    expect(lane.sendsIn(1999)).toBe(1);
+    expect(lane.next(2000)?.sequence).toBe(2);
+  });
+
+  it('waits for the clock where it has a rate', () => {
+    const lane = new Lane({ ...target, ratePerSecond: 2 }, '1', limits, 0);
+    take(lane, due(1), due(2));
+    lane.next(0);
+    expect(lane.next(1)).toBeUndefined();
+    expect(lane.sendsIn(95)).toBe(400);
   });
 
   it('is finished when nothing is under way, for everybody who waits', async () => {
-    const lane = laneWith('1', '2');
-    lane.next();
+    const lane = laneWith(...stream(2));
+    lane.next(0);
     const ends = [lane.finish(), lane.finish()];
     let ended = 0;
     for (const end of ends) void end.then(() => ended++);
     await Promise.resolve();
     expect(ended).toBe(0);
-    lane.settled('1');
+    answer(lane, due(1), { isUp: true });
     await Promise.all(ends);
     lane.resume(target, 0);
-    expect(lane.next()).toBeUndefined();
+    expect(lane.next(0)).toBeUndefined();
     await laneWith().finish();
   });
 });

@@ -1,23 +1,52 @@
-import type { DueDelivery, Target } from './delivery.js';
+import { CircuitBreaker, type BreakerLimits } from './circuit-breaker.js';
+import type { AttemptResult, DueDelivery, Target } from './delivery.js';
+import { KeyOrder } from './key-order.js';
+import { Pace } from './pace.js';
 
-/** How many webhooks one endpoint gets at once. */
-const concurrency = 100;
+/** Of so many sends one is a retry where any is due: first attempts come first, but not for ever. */
+const retryTurn = 10;
+/** What a lane holds that may not send: enough for the probe. */
+const waitingWindow = 2;
+
+/** A change in how an endpoint fares, for those who keep and tell it. */
+export type HealthChange = 'failed' | 'opened' | 'recovered' | 'gone' | 'throttled';
 
 /**
  * The way to one endpoint: a bounded window of its due deliveries, in the memory of the one process that owns its
- * shard. Knows what is due and what is under way; reading, sending and recording are the deliverer's.
+ * shard, and everything that decides which of them may go when. Reading, sending and recording are the deliverer's.
+ * Times are milliseconds of this process's monotonic clock.
  */
 export class Lane {
-  /** The highest number read; every pending delivery up to it is in the window or under way. */
-  readThrough = '0';
+  /** Every pending delivery up to this number is in the window, under way, or waits in a table. */
+  readThrough: number;
   /** There may be pending deliveries beyond `readThrough`. */
   mayHavePending = true;
-  /** When the earliest known retry is due, on this process's monotonic clock. */
+  /** When the earliest known retry is due. */
   retryDueAt = 0;
-  private queue: DueDelivery[] = [];
-  /** Everything read and not settled, so that no read brings it again. */
-  private readonly open = new Set<string>();
-  private sending = 0;
+  /** The keys of the endpoint change then. */
+  refreshAt = Infinity;
+  /** As it was last written. */
+  storedMark: number;
+  readonly breaker: CircuitBreaker;
+  readonly order = new KeyOrder();
+  /** What the table has been asked and told about this lane, one after the other. */
+  turn: Promise<unknown> = Promise.resolve();
+  timer?: NodeJS.Timeout;
+  /** Changes whenever the window is forgotten: a page asked for before then must not be taken in. */
+  generation = 0;
+  /** It has failed since its last success. */
+  failing: boolean;
+  lastError: string | null = null;
+  throttledUntil = 0;
+  private readonly pace: Pace;
+  private fresh: DueDelivery[] = [];
+  private retries: DueDelivery[] = [];
+  private sinceRetry = 0;
+  /** Numbers of the stream that are read and not settled. */
+  private readonly open = new Map<string, number>();
+  /** Read and not settled, of other origin. */
+  private readonly openApart = new Set<string>();
+  private readonly underWay = new Map<string, { startedAt: number; probe: boolean; key: string }>();
   private paused = false;
   private finishing?: Promise<void>;
   private onNothingUnderWay?: () => void;
@@ -26,70 +55,167 @@ export class Lane {
     public target: Target,
     /** Results are recorded under it; once the shard has changed hands they are void. */
     readonly epoch: string,
-  ) {}
-
-  get queued(): number {
-    return this.queue.length;
+    limits: BreakerLimits,
+    now: number,
+  ) {
+    this.readThrough = target.attemptedThrough;
+    this.storedMark = target.attemptedThrough;
+    this.failing = target.failing;
+    this.breaker = new CircuitBreaker(limits, target.circuit, now);
+    this.pace = new Pace(target.ratePerSecond, target.mostInFlight);
+    this.pace.silence(target.throttledForMs, now);
+    this.throttledUntil = now + target.throttledForMs;
+    this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
   }
 
-  /** Read, and neither waiting in the window nor settled. */
-  get underWay(): number {
-    return this.open.size - this.queue.length;
+  get queued(): number {
+    const waiting = this.target.ordering === 'none' ? 0 : this.order.size;
+    return this.fresh.length + this.retries.length + waiting;
+  }
+
+  get isFinishing(): boolean {
+    return this.finishing !== undefined;
   }
 
   get isIdle(): boolean {
     const nothingToRead = !this.mayHavePending && this.retryDueAt === Infinity;
-    return this.open.size === 0 && (this.paused || nothingToRead);
+    const nothingOpen = this.open.size + this.openApart.size + this.underWay.size === 0;
+    return nothingOpen && (this.paused || nothingToRead) && this.storedMark >= this.mark;
+  }
+
+  /** Every number of the stream up to this one has been attempted, or waits in a table. */
+  get mark(): number {
+    let lowest = this.readThrough + 1;
+    for (const sequence of this.open.values()) if (sequence < lowest) lowest = sequence;
+    return lowest - 1;
+  }
+
+  /** How much of a window this lane may use now. */
+  sizeOf(window: number): number {
+    return this.breaker.isOpen ? waitingWindow : window;
   }
 
   /** Reads are worth their while once half the window is empty. */
-  wantsPending(window: number): boolean {
-    return this.hasRoom(window) && this.mayHavePending;
+  wantsPending(window: number, now: number): boolean {
+    return this.mayHavePending && this.roomIn(window, now) === 0;
   }
 
   /** First attempts come first: retries enter only what pending deliveries leave free. */
   wantsRetries(window: number, now: number): boolean {
-    return this.hasRoom(window) && this.retryDueAt <= now;
+    return this.retryDueAt <= now && this.roomIn(window, now) === 0;
   }
 
-  /** Milliseconds until a read is worth its while; Infinity while only a signal can change that. */
+  /** Milliseconds until a read is worth its while; Infinity while only a signal or a result can change that. */
   readsIn(window: number, now: number): number {
-    if (!this.hasRoom(window)) return Infinity;
-    return this.mayHavePending ? 0 : Math.max(0, this.retryDueAt - now);
+    const due = this.mayHavePending ? 0 : Math.max(0, this.retryDueAt - now);
+    return Math.max(due, this.roomIn(window, now));
   }
 
-  private hasRoom(window: number): boolean {
-    return !this.paused && this.queue.length <= window / 2;
+  /** Milliseconds until there is room: while it may not send it need not read either. */
+  private roomIn(window: number, now: number): number {
+    if (this.paused || this.queued > this.sizeOf(window) / 2) return Infinity;
+    return Math.max(this.breaker.waitMs(now), this.throttledUntil - now, 0);
   }
 
-  /**
-   * What is in the window or under way at this moment. A read compares with what was open before it began: what
-   * is settled while it runs may still stand in its answer as it was.
-   */
-  opened(): ReadonlySet<string> {
-    return new Set(this.open);
+  /** What of it is in memory: a page that was asked for while this was open may bring it again. */
+  holds(deliveryId: string): boolean {
+    return (
+      this.open.has(deliveryId) || this.openApart.has(deliveryId) || this.underWay.has(deliveryId)
+    );
   }
 
-  add(delivery: DueDelivery): void {
-    this.open.add(delivery.id);
-    this.queue.push(delivery);
+  /** Retries in memory still stand first in the table and must not fill the page. */
+  get openRetries(): number {
+    return this.openApart.size;
+  }
+
+  /** Retries in memory, and all that is under way: what a page may bring again as it was before. */
+  idsInHand(): Set<string> {
+    return new Set([...this.openApart, ...this.underWay.keys()]);
+  }
+
+  /** Read: it is in memory from now on. */
+  opened(delivery: DueDelivery): void {
+    if (delivery.from === 'stream') this.open.set(delivery.id, delivery.sequence);
+    else this.openApart.add(delivery.id);
+  }
+
+  /** It may go as soon as the endpoint may have another one. */
+  enqueue(delivery: DueDelivery): void {
+    (delivery.from === 'retry' ? this.retries : this.fresh).push(delivery);
   }
 
   /** The next delivery, if the endpoint may have another one now. */
-  next(): DueDelivery | undefined {
-    if (this.paused || this.sending >= concurrency) return undefined;
-    const delivery = this.queue.shift();
-    if (delivery) this.sending++;
+  next(now: number): DueDelivery | undefined {
+    if (this.paused || !this.pace.hasRoom) return undefined;
+    if (this.breaker.waitMs(now) > 0 || this.pace.waitMs(now) > 0) return undefined;
+    const delivery = this.pick();
+    if (!delivery) return undefined;
+    this.pace.started(now);
+    const probe = this.breaker.started();
+    const key = delivery.orderKey ?? '';
+    this.underWay.set(delivery.id, { startedAt: now, probe, key });
     return delivery;
   }
 
-  sent(): void {
-    this.sending--;
+  private pick(): DueDelivery | undefined {
+    const retryFirst = this.fresh.length === 0 || this.sinceRetry >= retryTurn;
+    const delivery = retryFirst ? (this.retries.shift() ?? this.fresh.shift()) : this.fresh.shift();
+    this.sinceRetry = delivery?.from === 'retry' ? 0 : this.sinceRetry + 1;
+    return delivery;
   }
 
+  /** Milliseconds until the clock lets the next one go; Infinity where something else has to happen first. */
+  sendsIn(now: number): number {
+    if (this.paused || this.fresh.length + this.retries.length === 0 || !this.pace.hasRoom) {
+      return Infinity;
+    }
+    return Math.max(this.breaker.waitMs(now), this.pace.waitMs(now));
+  }
+
+  /** The answer is there, though not recorded yet. @returns what that changes for the endpoint, if anything */
+  answered(
+    { delivery, standing, outcome, statusCode }: AttemptResult,
+    now: number,
+  ): HealthChange[] {
+    const { startedAt, probe } = this.underWay.get(delivery.id)!;
+    const changes: HealthChange[] = [];
+    this.pace.ended();
+    if (standing.isSlow || standing.isUp === false) this.pace.halve(startedAt, now);
+    if (standing.isUp && !standing.isSlow) this.pace.grow();
+    if (standing.silenceSeconds !== undefined) {
+      this.pace.silence(standing.silenceSeconds * 1000, now);
+      this.throttledUntil = Math.max(this.throttledUntil, now + standing.silenceSeconds * 1000);
+      changes.push('throttled');
+    }
+    if (standing.isUp) {
+      this.breaker.succeeded();
+      if (this.failing) changes.push('recovered');
+      this.failing = false;
+    } else if (standing.isUp === false) {
+      this.failing = true;
+      this.lastError = statusCode === null ? outcome : `${outcome} ${statusCode}`;
+      changes.push(this.breaker.failed(probe, now) ? 'opened' : 'failed');
+    } else {
+      this.breaker.undecided(probe);
+    }
+    if (standing.isGone) changes.push('gone');
+    if (this.breaker.isOpen || this.throttledUntil > now) this.forgetWindow();
+    return changes;
+  }
+
+  /** Its result is in the table, or void. */
   settled(deliveryId: string): void {
     this.open.delete(deliveryId);
-    if (this.underWay === 0) this.onNothingUnderWay?.();
+    this.openApart.delete(deliveryId);
+    this.underWay.delete(deliveryId);
+    if (this.underWay.size === 0) this.onNothingUnderWay?.();
+  }
+
+  /** It waits in a table now, not here. */
+  putAside(deliveryId: string): void {
+    this.open.delete(deliveryId);
+    this.openApart.delete(deliveryId);
   }
 
   /** A retry is due in `ms`. */
@@ -103,28 +229,54 @@ export class Lane {
     this.retryIn(0, now);
   }
 
+  /** Runs `work` after all that was asked of the tables for this lane before. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
   /** Sends no more and forgets its window; what is under way goes on. */
   pause(): void {
     this.paused = true;
-    for (const { id } of this.queue) this.open.delete(id);
-    this.queue = [];
-    this.readThrough = '0';
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.forgetWindow();
   }
 
   resume(target: Target, now: number): void {
     this.target = target;
+    this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
+    this.pace.limit(target.ratePerSecond, target.mostInFlight);
     if (!this.paused || this.finishing) return;
     this.paused = false;
+    // Whoever enabled it wants it tried.
+    if (!target.failing) this.breaker.succeeded();
     this.look(now);
   }
 
   /** Pauses for good, and resolves when nothing is under way any more. */
   finish(): Promise<void> {
     this.pause();
-    this.finishing ??= new Promise((resolve) => {
+    this.finishing ??= new Promise<void>((resolve) => {
       this.onNothingUnderWay = resolve;
-      if (this.underWay === 0) resolve();
-    });
+      if (this.underWay.size === 0) resolve();
+    }).then(() => this.turn as Promise<void>);
     return this.finishing;
+  }
+
+  // What is forgotten is read again: from the first number that is neither settled nor under way.
+  private forgetWindow(): void {
+    const keys = new Set([...this.underWay.values()].map(({ key }) => key));
+    const forgotten = [...this.fresh, ...this.retries, ...this.order.clear(keys)];
+    this.generation += 1;
+    this.fresh = [];
+    this.retries = [];
+    for (const { id, sequence, from } of forgotten) {
+      this.putAside(id);
+      if (from === 'stream') this.readThrough = Math.min(this.readThrough, sequence - 1);
+    }
+    this.mayHavePending = true;
+    this.retryDueAt = 0;
   }
 }

@@ -1,14 +1,15 @@
-import { EnginePool } from '../../database/engine-pool.js';
-import { Logger } from '../../platform/logger.js';
+import type { EnginePool } from '../../database/engine-pool.js';
+import type { Logger } from '../../platform/logger.js';
 import type { AttemptResult } from './delivery.js';
+import type { DeadLetters } from './dead-letters.js';
 import type { Lane } from './lane.js';
 import type { ShardOwner } from './shard-owner.js';
-import { recordSql } from './sql/record.js';
+import { recordDeliveredSql, recordSql } from './sql/record.js';
 
 const mostAtOnce = 1000;
 const retryMs = 250;
 
-interface LaneResult {
+export interface LaneResult {
   lane: Lane;
   result: AttemptResult;
 }
@@ -18,15 +19,16 @@ interface LaneResult {
  * batches grow with the load and an idle hub records at once.
  */
 export class ResultRecorder {
-  private readonly waiting: LaneResult[] = [];
+  private waiting: LaneResult[] = [];
   private writing?: Promise<void>;
 
   constructor(
     private readonly pool: EnginePool,
     private readonly owner: ShardOwner,
+    private readonly deadLetters: DeadLetters,
     private readonly logger: Logger,
-    /** Told when a result is in the table, or void because the shard has gone to another. */
-    private readonly onSettled: (lane: Lane, result: AttemptResult) => void,
+    /** Told when results are in the table, or void because the shard has gone to another. */
+    private readonly onSettled: (results: readonly LaneResult[]) => void,
   ) {}
 
   /** How many results are not in the table yet. */
@@ -48,21 +50,30 @@ export class ResultRecorder {
     // The first result of a quiet moment takes along those that arrive in the same turn.
     await new Promise(setImmediate);
     while (this.waiting.length > 0) {
-      const batch = this.waiting.splice(0, mostAtOnce);
-      await this.write(batch);
-      for (const { lane, result } of batch) this.onSettled(lane, result);
+      const batch = this.waiting.slice(0, mostAtOnce);
+      this.waiting = this.waiting.slice(mostAtOnce);
+      const first = batch.filter(isPlain);
+      const others = batch.filter((entry) => !isPlain(entry));
+      await Promise.all([
+        this.insist(first, (ours) => this.recordDelivered(ours)),
+        this.insist(others, (ours) => this.record(ours)),
+      ]);
+      this.onSettled(batch);
     }
     this.writing = undefined;
   }
 
-  private async write(batch: readonly LaneResult[]): Promise<void> {
+  private async insist(
+    batch: readonly LaneResult[],
+    write: (ours: readonly LaneResult[]) => Promise<unknown>,
+  ): Promise<void> {
     for (;;) {
       // The webhooks are out. As long as the shards are ours nobody else sends them, so it pays to insist; once
       // another owns a shard its results are void.
       const ours = batch.filter(({ lane }) => this.owner.epochOf(lane.target.shard) === lane.epoch);
       if (ours.length === 0) return;
       try {
-        await this.pool.query({ name: 'record', text: recordSql, values: this.columns(ours) });
+        await write(ours);
         return;
       } catch (error) {
         this.logger.warn({ err: error, results: ours.length }, 'recording failed, trying again');
@@ -71,14 +82,45 @@ export class ResultRecorder {
     }
   }
 
-  private columns(batch: readonly LaneResult[]): unknown[] {
+  private recordDelivered(batch: readonly LaneResult[]): Promise<unknown> {
+    const columns: unknown[][] = [[], [], [], [], []];
+    let [least, most] = [batch[0]!.result.delivery.id, ''];
+    for (const { lane, result } of batch) {
+      const { id } = result.delivery;
+      if (id < least) least = id;
+      if (id > most) most = id;
+      columns[0]!.push(id);
+      columns[1]!.push(lane.target.shard);
+      // Quoted, since PostgreSQL's array literal is written here: the driver would look for what to escape in each.
+      columns[2]!.push(`"${result.at.toISOString()}"`);
+      columns[3]!.push(Math.round(result.durationMs));
+      columns[4]!.push(result.statusCode);
+    }
+    const lists = columns.map((column) => `{${column.join()}}`);
+    const values = [...this.fence(batch), least, most, ...lists];
+    return this.pool.query({ name: 'record-delivered', text: recordDeliveredSql, values });
+  }
+
+  private async record(batch: readonly LaneResult[]): Promise<void> {
+    const dead = batch.filter(({ result }) => result.status === 'dead');
+    const open = batch.filter(({ result }) => result.status !== 'dead');
+    if (open.length > 0) {
+      const values = this.columns(open);
+      await this.pool.query({ name: 'record', text: recordSql, values });
+    }
+    if (dead.length > 0) await this.deadLetters.record(dead, this.columns(dead));
+  }
+
+  private fence(batch: readonly LaneResult[]): unknown[] {
     const epochs = new Map(batch.map(({ lane }) => [lane.target.shard, lane.epoch]));
+    return [this.owner.id, [...epochs.keys()], [...epochs.values()]];
+  }
+
+  private columns(batch: readonly LaneResult[]): unknown[] {
     const results = batch.map(({ result }) => result);
     return [
-      this.owner.id,
-      [...epochs.keys()],
-      [...epochs.values()],
-      results.map(({ deliveryId }) => deliveryId),
+      ...this.fence(batch),
+      results.map(({ delivery }) => delivery.id),
       batch.map(({ lane }) => lane.target.shard),
       results.map(({ number }) => number),
       results.map(({ status }) => status),
@@ -88,6 +130,14 @@ export class ResultRecorder {
       results.map(({ outcome }) => outcome),
       results.map(({ statusCode }) => statusCode),
       results.map(({ error }) => error),
+      results.map(({ delivery }) => delivery.orderKey),
+      results.map(({ delivery }) => delivery.replayId),
+      results.map(({ response }) => response),
     ];
   }
+}
+
+/** A first attempt out of the stream that succeeded: nothing but its own row changes. */
+function isPlain({ result }: LaneResult): boolean {
+  return result.status === 'delivered' && result.number === 1 && result.delivery.from === 'stream';
 }

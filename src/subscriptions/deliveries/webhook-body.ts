@@ -1,6 +1,8 @@
+import { isEventType } from '../../events/catalog/catalog.js';
 import { toCloudEvent, type StoredEvent } from '../../events/catalog/envelope.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import type { Settings } from '../../platform/settings.js';
+import { LoggedEvent } from './logged-event.js';
 
 /**
  * The bytes a partner gets: the CloudEvent with `hubendpoint`, `hubsequence` and `hubposition` inside, so that
@@ -14,8 +16,16 @@ export class WebhookBodies {
 
   constructor(private readonly settings: Settings) {}
 
-  body(event: StoredEvent, mode: PayloadMode, endpointId: string, sequence: string): string {
-    const open = this.openObject(event, mode);
+  body(
+    event: StoredEvent,
+    mode: PayloadMode,
+    endpointId: string,
+    sequence: string | number,
+  ): string {
+    const open =
+      event instanceof LoggedEvent && mode === 'full' && isEventType(event.type)
+        ? this.openText(event)
+        : this.openObject(event, mode);
     // Ids, digits and dots need no escaping.
     return `${open},"hubendpoint":"${endpointId}","hubsequence":"${sequence}","hubposition":"${event.position}"}`;
   }
@@ -25,12 +35,35 @@ export class WebhookBodies {
     if (!modes) this.rendered.set(event, (modes = new Map()));
     let open = modes.get(mode);
     if (open === undefined) {
-      open = JSON.stringify(toCloudEvent(event, { mode, publicUrl: this.settings.baseUrl })).slice(
-        0,
-        -1,
-      );
+      const document = toCloudEvent(event, { mode, publicUrl: this.settings.baseUrl });
+      open = JSON.stringify(document).slice(0, -1);
       modes.set(mode, open);
     }
     return open;
+  }
+
+  /**
+   * `openObject` in the mode that shows everything: the data goes out as the text that the log holds, which the outbox
+   * has let in only as the catalogue has it. Parsing, projecting and serializing it again took 13 of 160 microseconds
+   * a delivery.
+   */
+  private openText(event: LoggedEvent): string {
+    event.openText ??=
+      `{"specversion":"1.0","id":"${event.id}","type":"${event.type}","source":${JSON.stringify(event.source)}` +
+      `,"subject":${JSON.stringify(event.subject)},"time":"${event.timeText}","datacontenttype":"application/json"` +
+      `,"dataschema":${this.schemaOf(event)}` +
+      (event.practiceId ? `,"practiceid":"${event.practiceId}"` : '') +
+      `,"subjectversion":${event.subjectVersionText},"actor":${JSON.stringify(event.actor)}` +
+      `,"correlationid":${JSON.stringify(event.correlationId)}` +
+      (event.causationId ? `,"causationid":${JSON.stringify(event.causationId)}` : '') +
+      (event.traceparent ? `,"traceparent":${JSON.stringify(event.traceparent)}` : '') +
+      `,"data":${event.dataText}`;
+    return event.openText;
+  }
+
+  private schemaOf({ type, typeVersionText }: LoggedEvent): string {
+    return JSON.stringify(
+      `${this.settings.baseUrl}/v1/event-types/${type}/versions/${typeVersionText}/schema?mode=full`,
+    );
   }
 }

@@ -103,22 +103,29 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 }
 
-/** Delivery rows as the columns that `unnest` takes. */
+/**
+ * Delivery rows as the columns that `unnest` takes, each a PostgreSQL array literal: ids, numbers and names of types
+ * need no escaping, for which the driver would search every one of them.
+ */
 class DeliveryRows {
-  private readonly columns: unknown[][] = [[], [], [], [], []];
+  private readonly columns: (string | number)[][] = [[], [], [], [], []];
 
   add(endpointId: string, sequence: number, event: EventHeader): void {
-    const row = [endpointId, sequence, event.id, event.type, event.practiceId];
-    row.forEach((value, column) => this.columns[column]!.push(value));
+    const [endpoints, sequences, events, types, practices] = this.columns;
+    endpoints!.push(endpointId);
+    sequences!.push(sequence);
+    events!.push(event.id);
+    types!.push(event.type);
+    practices!.push(event.practiceId ?? 'null');
   }
 
   get length(): number {
     return this.columns[0]!.length;
   }
 
-  *chunks(size: number): Generator<{ columns: unknown[][]; isLast: boolean }> {
+  *chunks(size: number): Generator<{ columns: string[]; isLast: boolean }> {
     for (let from = 0; from < this.length; from += size) {
-      const columns = this.columns.map((column) => column.slice(from, from + size));
+      const columns = this.columns.map((column) => `{${column.slice(from, from + size).join()}}`);
       yield { columns, isLast: from + size >= this.length };
     }
   }

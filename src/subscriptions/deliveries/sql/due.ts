@@ -1,53 +1,102 @@
 /*
- * Due work, for many lanes in one read. The lateral subqueries keep every lane on its own partial index whatever
+ * Due work, for many lanes in one read. The lateral subqueries keep every lane on its own stretch of an index whatever
  * the statistics say: on a fresh table a join cost 82 ms a page.
  */
 
-/** Never attempted, in order of their numbers, after what each lane has already read. */
+/**
+ * Never attempted, in order of their numbers, after what each lane has already read. No index names the status (then
+ * no update of a delivery would be HOT), so the scan passes over what is settled: that is little, since it begins at
+ * the lane's own mark.
+ *
+ * The row without an id says how far the endpoint's numbers went in this statement's snapshot: a page that is not
+ * full has seen everything up to there.
+ */
 export const pendingSql = `
-  select lane.endpoint_id, d.id, d.sequence::text, d.event_id, d.attempts
+  select lane.endpoint_id, d.id, d.sequence::text, d.event_id, d.practice_id, d.replay_id
   from unnest($1::uuid[], $2::bigint[], $3::int[]) as lane (endpoint_id, after, size)
   cross join lateral (
-    select id, sequence, event_id, attempts from deliveries
-    where endpoint_id = lane.endpoint_id and status = 'pending' and sequence > lane.after
+    select id, sequence, event_id, practice_id, replay_id from deliveries
+    where endpoint_id = lane.endpoint_id and sequence > lane.after and status = 'pending'
     order by sequence limit lane.size
-  ) as d`;
-
-/** Waiting for another attempt, the earliest first; `due_in_ms` by the database's clock. */
-export const retriesSql = `
-  select lane.endpoint_id, d.id, d.sequence::text, d.event_id, d.attempts,
-         (extract(epoch from d.next_attempt_at - clock_timestamp()) * 1000)::float8 as due_in_ms
-  from unnest($1::uuid[], $2::int[]) as lane (endpoint_id, size)
-  cross join lateral (
-    select id, sequence, event_id, attempts, next_attempt_at from deliveries
-    where endpoint_id = lane.endpoint_id and status = 'failed'
-    order by next_attempt_at limit lane.size
-  ) as d`;
+  ) as d
+  union all
+  select endpoint_id, null, last_sequence::text, null, null, null
+  from endpoint_counters where endpoint_id = any ($1::uuid[])`;
 
 /**
- * The events of a page; each is looked up in the one partition its id names. Columns are named because `e.*` would
- * bring position columns twice, and what arrives is parsed row by row.
+ * Waiting for another attempt, the earliest first; `due_in_ms` by the database's clock. The delivery's own row has
+ * the last word on whether it still waits, and for which attempt.
+ */
+export const retriesSql = `
+  select lane.endpoint_id, r.delivery_id as id, r.sequence::text, r.event_id, r.order_key, r.replay_id,
+         d.attempts, d.practice_id, d.status,
+         (extract(epoch from r.next_attempt_at - clock_timestamp()) * 1000)::float8 as due_in_ms
+  from unnest($1::uuid[], $2::int[]) as lane (endpoint_id, size)
+  cross join lateral (
+    select * from delivery_retries
+    where endpoint_id = lane.endpoint_id
+    order by next_attempt_at limit lane.size
+  ) as r
+  left join lateral (
+    select attempts, practice_id, status from deliveries where id = r.delivery_id limit 1
+  ) as d on true`;
+
+/** Rows of the queue whose delivery does not wait any more. */
+export const forgetRetriesSql = `
+  delete from delivery_retries as r
+  where r.delivery_id = any ($1::uuid[])
+    and not exists (select from deliveries as d where d.id = r.delivery_id and d.status = 'failed')`;
+
+/**
+ * The events of a page; each is looked up in the one partition its id names. Everything arrives as text, the data as
+ * it is stored: most of it goes out as it came in.
  */
 export const eventsSql = `
   select e.*
   from unnest($1::uuid[]) as wanted (id)
   cross join lateral (
-    select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version, e.time, e.actor,
-           e.correlation_id, e.causation_id, e.traceparent, e.data,
-           e.generation, e.xact_id::text as xact_id, e.seq::text as seq
+    select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version,
+           to_char(e.time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as time, e.actor,
+           e.correlation_id, e.causation_id, e.traceparent, e.generation || '.' || e.xact_id || '.' || e.seq as position,
+           e.data
     from events as e where e.id = wanted.id limit 1
   ) as e`;
 
-/** Enabled endpoints of some shards that have anything open, and those named. */
+/**
+ * Enabled endpoints of some shards that have anything open, and those named; with the keys that are valid now, and
+ * what is remembered of their health.
+ */
 export const targetsSql = `
-  select e.id, e.shard, e.url, e.payload_mode,
-         (select secret from endpoint_secrets as s
-          where s.endpoint_id = e.id and s.expires_at is null and s.kind = 'hmac') as secret
+  select e.id, e.shard, e.url, e.payload_mode, e.content_type, e.headers, e.timeout_seconds, e.max_concurrency,
+         e.rate_per_second, e.ordering, e.retry_schedule,
+         coalesce(p.attempted_through, 0)::text as attempted_through,
+         h.failing_since is not null as failing, coalesce(h.probes_failed, 0) as probes_failed,
+         (extract(epoch from h.open_until - clock_timestamp()) * 1000)::float8 as open_for_ms,
+         (extract(epoch from h.throttled_until - clock_timestamp()) * 1000)::float8 as throttled_for_ms,
+         keys.secrets, keys.changes_in_ms,
+         exists (select from delivery_followers as f where f.endpoint_id = e.id) as has_followers
   from endpoints as e
+  left join endpoint_counters as c on c.endpoint_id = e.id
+  left join endpoint_progress as p on p.endpoint_id = e.id
+  left join endpoint_health as h on h.endpoint_id = e.id
+  cross join lateral (
+    select array_agg(secret order by s.expires_at is not null, s.created_at desc) as secrets,
+           (extract(epoch from min(s.expires_at) - clock_timestamp()) * 1000)::float8 as changes_in_ms
+    from endpoint_secrets as s
+    where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > clock_timestamp())
+  ) as keys
   where e.enabled and e.deleted_at is null
-    and (e.id = any($2::uuid[])
-      or e.shard = any($1::smallint[]) and (
-        exists (select from deliveries as d where d.endpoint_id = e.id and d.status = 'pending')
-        or exists (select from deliveries as d where d.endpoint_id = e.id and d.status = 'failed')))`;
+    and (e.id = any ($2::uuid[])
+      or e.shard = any ($1::smallint[]) and (
+        c.last_sequence > p.attempted_through
+        or exists (select from delivery_retries as r where r.endpoint_id = e.id)
+        or exists (select from delivery_followers as f where f.endpoint_id = e.id)))`;
 
 export const endpointSetVersionSql = `select version from endpoint_set_version`;
+
+/** Moves marks forward, never back: an owner that comes late knows less, not something else. */
+export const markSql = `
+  update endpoint_progress as p
+  set attempted_through = marks.through
+  from unnest($1::uuid[], $2::bigint[]) as marks (endpoint_id, through)
+  where p.endpoint_id = marks.endpoint_id and p.attempted_through < marks.through`;

@@ -52,6 +52,9 @@ function record({ owner, epoch, number, status }: Result): Promise<pg.QueryResul
     [outcome],
     [status === 'delivered' ? 204 : 500],
     [null],
+    [null],
+    [null],
+    [null],
   ]);
 }
 

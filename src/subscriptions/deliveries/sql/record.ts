@@ -1,29 +1,51 @@
-/**
- * Records a batch of results in one statement. What it must not do is let a former owner of a shard overwrite what
- * the present one has recorded:
+/*
+ * Recording results. What it must not do is let a former owner of a shard overwrite what the present one has recorded:
  *
  * - the shards' rows are taken FOR SHARE with owner and epoch, so that a take-over waits for the batch or the batch
  *   finds its epoch gone (a plain subquery on the epoch read the snapshot and let an old owner through);
  * - a delivery must still be open and at the attempt before this one. The update re-reads a row that changed after
  *   the statement's snapshot, so this holds against a rival that recorded meanwhile.
- *
- * The attempt before the last moves to `delivery_attempts`; a first attempt writes one row version and nothing else.
- * An attempt that outran its twin is dropped there (`do nothing`): both are the same attempt, seen twice.
  */
-export const recordSql = `
-  with fenced as materialized (
+
+const fenced = `
+  fenced as materialized (
     select s.shard
     from delivery_shards as s
     join unnest($2::smallint[], $3::bigint[]) as held (shard, epoch) on s.shard = held.shard
     where s.owner = $1 and s.epoch = held.epoch
     order by s.shard
     for share of s
-  ),
+  )`;
+
+/**
+ * First attempts that succeeded, nearly all there is: one row version each, on the same page and without a new index
+ * entry. The bounds of the ids ($4, $5) let the executor leave out the partitions that hold none of them.
+ */
+export const recordDeliveredSql = `
+  with ${fenced}
+  update deliveries as d
+  set status = 'delivered', attempts = 1, last_attempt_at = r.at, last_duration_ms = r.duration_ms,
+      last_outcome = 'succeeded', last_status_code = r.status_code
+  from unnest($6::uuid[], $7::smallint[], $8::timestamptz[], $9::int[], $10::smallint[])
+    as r (id, shard, at, duration_ms, status_code)
+  where d.id = r.id and d.id >= $4::uuid and d.id <= $5::uuid
+    and r.shard in (select shard from fenced)
+    and d.attempts = 0 and d.status = 'pending'`;
+
+/**
+ * All other results. The attempt before the last moves to `delivery_attempts`; what failed waits in
+ * `delivery_retries`, what is settled leaves it, and a follower that was tried follows no more. Answers the ids of
+ * the deliveries that it changed. An attempt that outran its twin is dropped (`do nothing`): both are the same
+ * attempt, seen twice.
+ */
+export const recordSql = `
+  with ${fenced},
   results as materialized (
-    select r.*
+    select r.*, clock_timestamp() + make_interval(secs => r.retry_in_seconds) as next_attempt_at
     from unnest($4::uuid[], $5::smallint[], $6::smallint[], $7::text[], $8::float8[], $9::timestamptz[],
-                $10::int[], $11::text[], $12::smallint[], $13::text[])
-      as r (id, shard, number, status, retry_in_seconds, at, duration_ms, outcome, status_code, error)
+                $10::int[], $11::text[], $12::smallint[], $13::text[], $14::text[], $15::uuid[], $16::text[])
+      as r (id, shard, number, status, retry_in_seconds, at, duration_ms, outcome, status_code, error,
+            order_key, replay_id, response)
     join fenced on fenced.shard = r.shard
   ),
   earlier as (
@@ -32,16 +54,44 @@ export const recordSql = `
     from results as r join deliveries as d on d.id = r.id
     where r.number > 1 and d.attempts = r.number - 1 and d.status in ('pending', 'failed')
     on conflict do nothing
+  ),
+  changed as (
+    update deliveries as d
+    set status = r.status, attempts = r.number, next_attempt_at = r.next_attempt_at,
+        last_attempt_at = r.at, last_duration_ms = r.duration_ms, last_outcome = r.outcome,
+        last_status_code = r.status_code, last_error = r.error
+    from results as r
+    where d.id = r.id and d.attempts = r.number - 1 and d.status in ('pending', 'failed')
+    returning d.id, d.endpoint_id, d.sequence, d.event_id, d.attempts, d.status, d.next_attempt_at,
+              r.order_key, r.replay_id, r.response
+  ),
+  queued as (
+    insert into delivery_retries as q
+      (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at, order_key, replay_id)
+    select id, endpoint_id, sequence, event_id, attempts, next_attempt_at, order_key, replay_id
+    from changed where status = 'failed'
+    on conflict (delivery_id) do update
+      set attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at,
+          order_key = excluded.order_key, replay_id = excluded.replay_id
+  ),
+  settled as (
+    delete from delivery_retries where delivery_id in (select id from changed where status <> 'failed')
+  ),
+  followed as (
+    delete from delivery_followers where delivery_id in (select id from changed)
+  ),
+  answered as (
+    insert into attempt_responses (delivery_id, number, body)
+    select id, attempts, response from changed where response is not null
+    on conflict do nothing
   )
-  update deliveries as d
-  set status = r.status, attempts = r.number,
-      next_attempt_at = clock_timestamp() + make_interval(secs => r.retry_in_seconds),
-      last_attempt_at = r.at, last_duration_ms = r.duration_ms, last_outcome = r.outcome,
-      last_status_code = r.status_code, last_error = r.error
-  from results as r
-  where d.id = r.id and d.attempts = r.number - 1 and d.status in ('pending', 'failed')`;
+  select id from changed`;
 
 /** What can never be sent, since retention has dropped its event: visible, and out of the way. */
 export const withholdSql = `
-  update deliveries set status = 'withheld', withheld_reason = 'expired', next_attempt_at = null
-  where id = any($1::uuid[]) and status in ('pending', 'failed')`;
+  with withheld as (
+    update deliveries set status = 'withheld', withheld_reason = 'expired', next_attempt_at = null
+    where id = any($1::uuid[]) and status in ('pending', 'failed')
+  ),
+  retries as (delete from delivery_retries where delivery_id = any($1::uuid[]))
+  delete from delivery_followers where delivery_id = any($1::uuid[])`;

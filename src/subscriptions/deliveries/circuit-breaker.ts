@@ -1,0 +1,91 @@
+export interface BreakerLimits {
+  /** Failures in a row, without any success between them, that open the circuit. */
+  threshold: number;
+  firstPauseMs: number;
+  longestPauseMs: number;
+}
+
+/** What the database remembers of a circuit, so that a take-over does not begin to knock anew. */
+export interface StoredCircuit {
+  /** Until the next probe; undefined where the circuit is closed. */
+  openForMs?: number;
+  probesFailed: number;
+}
+
+/**
+ * Keeps a dead endpoint from burning its backlog's attempts: closed, all may go; open, none; then one delivery tries
+ * (half open), and its result closes the circuit or opens it for twice as long. Times are milliseconds of a monotonic
+ * clock. Pure.
+ */
+export class CircuitBreaker {
+  private inARow = 0;
+  private openUntil?: number;
+  private failedProbes: number;
+  private probing = false;
+
+  constructor(
+    private readonly limits: BreakerLimits,
+    stored: StoredCircuit,
+    now: number,
+  ) {
+    this.failedProbes = stored.probesFailed;
+    if (stored.openForMs !== undefined) this.openUntil = now + stored.openForMs;
+  }
+
+  get isOpen(): boolean {
+    return this.openUntil !== undefined;
+  }
+
+  get probesFailed(): number {
+    return this.failedProbes;
+  }
+
+  /** Milliseconds until something may be sent: 0 at once, Infinity while a probe is under way. */
+  waitMs(now: number): number {
+    if (this.openUntil === undefined) return 0;
+    return this.probing ? Infinity : Math.max(0, this.openUntil - now);
+  }
+
+  /** Call it for each delivery that is sent. @returns whether this one is the probe. */
+  started(): boolean {
+    if (!this.isOpen) return false;
+    this.probing = true;
+    return true;
+  }
+
+  /** Also where a delivery sent before the circuit opened comes back well. @returns whether that closed it. */
+  succeeded(): boolean {
+    const wasOpen = this.isOpen;
+    this.inARow = 0;
+    this.failedProbes = 0;
+    this.openUntil = undefined;
+    this.probing = false;
+    return wasOpen;
+  }
+
+  /** @returns whether that opened the circuit, which was closed. */
+  failed(wasProbe: boolean, now: number): boolean {
+    this.inARow += 1;
+    if (this.isOpen) {
+      // Those sent before it opened say nothing new.
+      if (!wasProbe) return false;
+      this.probing = false;
+      this.failedProbes += 1;
+      this.openUntil = now + this.pauseMs();
+      return false;
+    }
+    if (this.inARow < this.limits.threshold) return false;
+    this.openUntil = now + this.pauseMs();
+    return true;
+  }
+
+  /** The result says nothing about the endpoint. */
+  undecided(wasProbe: boolean): void {
+    if (wasProbe) this.probing = false;
+  }
+
+  private pauseMs(): number {
+    const { firstPauseMs, longestPauseMs } = this.limits;
+    return Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.failedProbes, 30));
+  }
+}

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Transactions } from '../../database/transactions.js';
+import {
+  type AnyEndpointEvent,
+  endpointKey,
+  EndpointEvents,
+} from '../endpoints/endpoint-events.js';
+import type { LaneResult } from './result-recorder.js';
+import { recordSql } from './sql/record.js';
+
+/**
+ * Records deliveries that are given up, and tells their endpoint's owner in the same transaction: a dead letter nobody
+ * hears of is a lost event. Not for deliveries of the hub's own words about endpoints: that would go round in circles.
+ */
+@Injectable()
+export class DeadLetters {
+  constructor(
+    private readonly transactions: Transactions,
+    private readonly events: EndpointEvents,
+  ) {}
+
+  /** @param columns what `recordSql` takes of these results */
+  async record(batch: readonly LaneResult[], columns: unknown[]): Promise<void> {
+    const locks = new Set(batch.map(({ lane }) => endpointKey(lane.target.id)));
+    await this.transactions.run([...locks], async (tx) => {
+      const changed: { id: string }[] = await tx.query(recordSql, columns);
+      const dead = new Set(changed.map(({ id }) => id));
+      const events = batch.flatMap(({ lane, result }): AnyEndpointEvent[] => {
+        const { delivery, number, outcome } = result;
+        const { event, sequence } = delivery;
+        if (!dead.has(delivery.id) || event.type.startsWith('endpoint.')) return [];
+        const own = { deliveryId: delivery.id, eventId: event.id, eventType: event.type };
+        return [
+          {
+            endpointId: lane.target.id,
+            type: 'endpoint.delivery_exhausted',
+            data: { ...own, sequence, attempts: number, lastError: lane.lastError ?? outcome },
+          },
+        ];
+      });
+      const cause = { actor: 'system/deliveries', correlationId: randomUUID() };
+      await this.events.append(tx, cause, events);
+    });
+  }
+}

@@ -1,0 +1,81 @@
+import { EnginePool } from '../../database/engine-pool.js';
+import { LoggedEvent, type LoggedEventRow } from './logged-event.js';
+import { eventsSql } from './sql/due.js';
+
+/** Characters of event data that are kept for whoever asks next: one event to a hundred endpoints is read once. */
+const mostCharacters = 8_000_000;
+/** What an event takes besides its data, roughly. */
+const overhead = 1000;
+
+const asText = { getTypeParser: () => (value: string) => value };
+
+/** Events for delivery, read many at a time; the latest are kept. */
+export class EventCache {
+  private readonly kept = new Map<string, LoggedEvent>();
+  private readonly reading = new Map<string, Promise<unknown>>();
+  private characters = 0;
+
+  constructor(private readonly pool: EnginePool) {}
+
+  /** The events there are; those that retention has dropped are missing. */
+  async get(ids: Iterable<string>): Promise<Map<string, LoggedEvent>> {
+    const found = new Map<string, LoggedEvent>();
+    const missing: string[] = [];
+    const awaited = new Set<Promise<unknown>>();
+    const wanted = new Set(ids);
+    for (const id of wanted) {
+      const event = this.kept.get(id);
+      const reading = this.reading.get(id);
+      if (event) found.set(id, event);
+      else if (reading) awaited.add(reading);
+      else missing.push(id);
+    }
+    if (missing.length > 0)
+      for (const event of await this.read(missing)) found.set(event.id, event);
+    if (awaited.size === 0) return found;
+    await Promise.all(awaited);
+    const late = [...wanted].filter((id) => !found.has(id));
+    const again: string[] = [];
+    for (const id of late) {
+      const event = this.kept.get(id);
+      if (event) found.set(id, event);
+      else again.push(id);
+    }
+    if (again.length > 0) for (const event of await this.read(again)) found.set(event.id, event);
+    return found;
+  }
+
+  /** Reads ahead what will be asked for in a moment. Failing is left to whoever asks. */
+  prefetch(ids: readonly string[]): void {
+    const missing = ids.filter((id) => !this.kept.has(id) && !this.reading.has(id));
+    if (missing.length === 0) return;
+    const reading = this.read(missing).catch(() => undefined);
+    for (const id of missing) this.reading.set(id, reading);
+    void reading.then(() => missing.forEach((id) => this.reading.delete(id)));
+  }
+
+  private async read(ids: string[]): Promise<LoggedEvent[]> {
+    const { rows } = await this.pool.query<LoggedEventRow>({
+      name: 'due-events',
+      text: eventsSql,
+      // A list of ids needs no escaping; the driver would look for it in each of them.
+      values: [`{${ids.join()}}`],
+      rowMode: 'array',
+      types: asText as never,
+    });
+    const events = rows.map((row) => new LoggedEvent(row));
+    for (const event of events) this.keep(event);
+    return events;
+  }
+
+  private keep(event: LoggedEvent): void {
+    if (this.kept.has(event.id)) return;
+    this.kept.set(event.id, event);
+    this.characters += event.dataText.length + overhead;
+    for (const [id, oldest] of this.kept) {
+      if (this.characters <= mostCharacters) return;
+      this.kept.delete(id);
+      this.characters -= oldest.dataText.length + overhead;
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { EnginePool } from '../../database/engine-pool.js';
+import { Logger } from '../../platform/logger.js';
+import type { DueDelivery } from './delivery.js';
+import { EventCache } from './event-cache.js';
+import type { Lane } from './lane.js';
+import {
+  forgetFollowersSql,
+  heldUpSql,
+  orphanKeysSql,
+  parkSql,
+  releaseSql,
+} from './sql/followers.js';
+import { withholdSql } from './sql/record.js';
+
+/** Followers of one key that are taken out of the table at once. */
+const releasedAtOnce = 50;
+const mostOrphanKeys = 1000;
+const retryMs = 250;
+
+interface FollowerRow {
+  id: string;
+  sequence: string;
+  event_id: string;
+  order_key: string;
+  status: string | null;
+}
+
+/**
+ * The deliveries of ordered endpoints that wait for an earlier one, as far as they wait in the table. Whatever is
+ * asked and told for one lane happens in turn: a key that goes on finds everybody who was put aside before.
+ */
+export class Followers {
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly events: EventCache,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Decides which of these may go, and puts aside those whose key is held up. */
+  admit(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {
+    return lane.inTurn(async () => {
+      const keys = [...new Set(deliveries.map(({ orderKey }) => orderKey!))];
+      const { rows } = await this.pool.query<{ key: string }>({
+        name: 'held-up',
+        text: heldUpSql,
+        values: [lane.target.id, keys],
+      });
+      const heldUp = new Set(rows.map(({ key }) => key));
+      const aside: DueDelivery[] = [];
+      for (const delivery of deliveries) {
+        // Forgotten again in the meantime.
+        if (!lane.holds(delivery.id)) continue;
+        const ordered = delivery as DueDelivery & { orderKey: string };
+        const verdict = lane.order.admit(ordered, heldUp.has(ordered.orderKey));
+        if (verdict === 'go') lane.enqueue(delivery);
+        else if (verdict === 'park') aside.push(delivery);
+      }
+      if (aside.length > 0) await this.putAside(lane, aside);
+    });
+  }
+
+  /** Puts followers aside whose head has to wait. */
+  park(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {
+    return lane.inTurn(() => this.putAside(lane, deliveries));
+  }
+
+  /** What waits in the table for a key that goes on: its first one goes now. */
+  release(lane: Lane, key: string): Promise<void> {
+    return lane.inTurn(async () => {
+      while (!(await this.releaseSome(lane, key)));
+    });
+  }
+
+  /** @returns whether that was all there is to do; false where rows had to be cleared away first */
+  private async releaseSome(lane: Lane, key: string): Promise<boolean> {
+    const generation = lane.generation;
+    const { rows } = await this.insist(lane, () =>
+      this.pool.query<FollowerRow>({
+        name: 'release',
+        text: releaseSql,
+        values: [lane.target.id, key, releasedAtOnce],
+      }),
+    );
+    const events = await this.insist(lane, () => this.events.get(rows.map((row) => row.event_id)));
+    const gone = rows.filter(({ status }) => status !== 'pending').map(({ id }) => id);
+    const expired = rows
+      .filter((row) => row.status === 'pending' && !events.has(row.event_id))
+      .map(({ id }) => id);
+    if (gone.length > 0) await this.pool.query(forgetFollowersSql, [gone]);
+    if (expired.length > 0) await this.pool.query(withholdSql, [expired]);
+    const followers = rows.flatMap((row): DueDelivery[] => {
+      const event = events.get(row.event_id);
+      if (!event || row.status !== 'pending' || lane.holds(row.id)) return [];
+      const { id, order_key: orderKey } = row;
+      const sequence = Number(row.sequence);
+      return [{ id, from: 'follower', sequence, attempts: 0, event, orderKey, replayId: null }];
+    });
+    // Its window was forgotten meanwhile: the orphans are looked for when it goes on.
+    const taken = lane.generation === generation ? followers : [];
+    for (const follower of taken) lane.opened(follower);
+    const first = lane.order.released(key, taken);
+    if (first) lane.enqueue(first);
+    return first !== undefined || gone.length + expired.length === 0;
+  }
+
+  /** Keys that nothing holds up and that still have followers: for a lane that begins, or goes on. */
+  async orphans(lane: Lane): Promise<string[]> {
+    const { rows } = await this.pool.query<{ key: string }>(orphanKeysSql, [
+      lane.target.id,
+      mostOrphanKeys,
+    ]);
+    return rows.map(({ key }) => key).filter((key) => !lane.order.isTaken(key));
+  }
+
+  private async putAside(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {
+    await this.insist(lane, () =>
+      this.pool.query(parkSql, [
+        deliveries.map(({ id }) => id),
+        deliveries.map(({ orderKey }) => orderKey),
+      ]),
+    );
+    for (const { id } of deliveries) lane.putAside(id);
+  }
+
+  // What is decided in memory has to come true in the table: a key that was put aside halfway would lose its order.
+  private async insist<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        // Whoever takes the shard over finds everything as the table has it.
+        if (lane.isFinishing) throw error;
+        this.logger.warn({ err: error }, 'putting followers in order failed, trying again');
+        await delay(retryMs);
+      }
+    }
+  }
+}

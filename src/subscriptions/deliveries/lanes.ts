@@ -1,0 +1,134 @@
+import type { Settings } from '../../platform/settings.js';
+import type { BreakerLimits } from './circuit-breaker.js';
+import type { Target } from './delivery.js';
+import { Lane } from './lane.js';
+import type { ShardOwner } from './shard-owner.js';
+import type { Targets } from './targets.js';
+
+/** Due deliveries in memory, over all lanes and for one. */
+const mostQueued = 20_000;
+const widestWindow = 1000;
+const narrowestWindow = 20;
+/** Idle lanes are kept up to this number: a quiet endpoint's next event needs no look at its settings. */
+const mostIdleLanes = 2000;
+const breakerThreshold = 10;
+const firstPauseMs = 2000;
+
+/** The lanes of the shards that this process owns, kept in step with the endpoints' settings. */
+export class Lanes {
+  private readonly lanes = new Map<string, Lane>();
+  private readonly limits: BreakerLimits;
+  private endpointSetVersion?: string;
+
+  constructor(
+    private readonly targets: Targets,
+    private readonly owner: ShardOwner,
+    settings: Settings,
+  ) {
+    const longestPauseMs = settings.circuitPauseSeconds * 1000;
+    this.limits = {
+      threshold: breakerThreshold,
+      firstPauseMs: Math.min(firstPauseMs, longestPauseMs),
+      longestPauseMs,
+    };
+  }
+
+  all(): Iterable<Lane> {
+    return this.lanes.values();
+  }
+
+  /** Those that may be read and sent for right now. */
+  held(): Lane[] {
+    return [...this.lanes.values()].filter(({ target }) => this.owner.holds(target.shard));
+  }
+
+  /** How many deliveries one lane may hold. */
+  window(): number {
+    const fair = Math.floor(mostQueued / Math.max(1, this.lanes.size));
+    return Math.min(widestWindow, Math.max(narrowestWindow, fair));
+  }
+
+  /**
+   * Looks after endpoints that may have something due, and after all of some shards, where any may also have been
+   * changed.
+   * @returns lanes whose followers in the table may be held up by nobody any more
+   */
+  async follow(endpointIds: ReadonlySet<string>, shards: ReadonlySet<number>): Promise<Lane[]> {
+    const now = performance.now();
+    if (shards.size > 0) await this.refresh(now);
+    const unknown: string[] = [];
+    for (const id of endpointIds) {
+      const lane = this.lanes.get(id);
+      if (lane) lane.mayHavePending = true;
+      else unknown.push(id);
+    }
+    if (unknown.length === 0 && shards.size === 0) return [];
+    const suspicious: Lane[] = [];
+    for (const target of await this.targets.read([...shards], unknown)) {
+      const epoch = this.owner.epochOf(target.shard);
+      if (epoch === undefined || !this.owner.holds(target.shard)) continue;
+      const lane = this.lanes.get(target.id);
+      if (lane) {
+        lane.look(now);
+        if (lane.order.hasParked) suspicious.push(lane);
+      } else {
+        const made = new Lane(target, epoch, this.limits, now);
+        this.lanes.set(target.id, made);
+        if (target.hasFollowers) suspicious.push(made);
+      }
+    }
+    return suspicious;
+  }
+
+  // An endpoint that was disabled or deleted gets nothing more, one whose URL changed gets the rest there.
+  private async refresh(now: number): Promise<void> {
+    const version = await this.targets.version();
+    const isChanged = version !== this.endpointSetVersion;
+    const stale = [...this.lanes.values()].filter((lane) => isChanged || lane.refreshAt <= now);
+    if (stale.length > 0) {
+      const targets = await this.targets.read(
+        [],
+        stale.map(({ target }) => target.id),
+      );
+      const enabled = new Map(targets.map((target) => [target.id, target]));
+      for (const lane of stale) this.renew(lane, enabled.get(lane.target.id), now);
+    }
+    this.endpointSetVersion = version;
+  }
+
+  private renew(lane: Lane, target: Target | undefined, now: number): void {
+    if (target) lane.resume(target, now);
+    else lane.pause();
+    if (lane.isIdle) this.lanes.delete(lane.target.id);
+  }
+
+  /** What is under way for these shards is void: their new owner reads it again. */
+  drop(shards: readonly number[]): void {
+    const lost = new Set(shards);
+    for (const [id, lane] of this.lanes) {
+      if (!lost.has(lane.target.shard)) continue;
+      lane.pause();
+      this.lanes.delete(id);
+    }
+  }
+
+  get hasUnkeptMarks(): boolean {
+    for (const lane of this.lanes.values()) if (lane.readThrough > lane.storedMark) return true;
+    return false;
+  }
+
+  /** Keeps how far each lane has come, so that whoever takes it over need not begin at the beginning. */
+  async keepMarks(): Promise<void> {
+    const moved = this.held()
+      .map((lane) => ({ lane, endpointId: lane.target.id, through: lane.mark }))
+      .filter(({ lane, through }) => through > lane.storedMark);
+    if (moved.length === 0) return;
+    await this.targets.mark(moved);
+    for (const { lane, through } of moved) lane.storedMark = through;
+  }
+
+  forgetIdle(): void {
+    if (this.lanes.size <= mostIdleLanes) return;
+    for (const [id, lane] of this.lanes) if (lane.isIdle) this.lanes.delete(id);
+  }
+}

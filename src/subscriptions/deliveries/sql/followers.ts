@@ -1,0 +1,40 @@
+/** Of these keys of an endpoint, those that an earlier delivery holds up: one that failed, or others that wait. */
+export const heldUpSql = `
+  select key from unnest($2::text[]) as key
+  where exists (select from delivery_retries as r where r.endpoint_id = $1 and r.order_key = key)
+     or exists (select from delivery_followers as f where f.endpoint_id = $1 and f.order_key = key)`;
+
+/** Puts deliveries aside until their key goes on. Twice is once; one that was settled meanwhile stays out. */
+export const parkSql = `
+  insert into delivery_followers (delivery_id, endpoint_id, order_key, sequence, event_id)
+  select d.id, d.endpoint_id, parked.key, d.sequence, d.event_id
+  from unnest($1::uuid[], $2::text[]) as parked (id, key)
+  join deliveries as d on d.id = parked.id and d.status = 'pending'
+  on conflict (delivery_id) do nothing`;
+
+/** The next ones of a key that goes on. */
+export const releaseSql = `
+  select f.delivery_id as id, f.sequence::text, f.event_id, f.order_key, d.status
+  from delivery_followers as f
+  left join deliveries as d on d.id = f.delivery_id
+  where f.endpoint_id = $1 and f.order_key = $2
+  order by f.sequence limit $3`;
+
+export const forgetFollowersSql = `delete from delivery_followers where delivery_id = any ($1::uuid[])`;
+
+/**
+ * Keys with followers that nothing holds up any more: their head was settled by a hub that died before it went on, or
+ * the endpoint is not ordered any more. One index descent for each key, however many follow behind one.
+ */
+export const orphanKeysSql = `
+  with recursive keys (key) as (
+    (select order_key from delivery_followers where endpoint_id = $1 order by order_key limit 1)
+    union all
+    select (select order_key from delivery_followers where endpoint_id = $1 and order_key > keys.key
+            order by order_key limit 1)
+    from keys where keys.key is not null
+  )
+  select key from keys
+  where key is not null
+    and not exists (select from delivery_retries as r where r.endpoint_id = $1 and r.order_key = keys.key)
+  limit $2`;

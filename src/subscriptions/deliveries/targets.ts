@@ -1,0 +1,97 @@
+import { EnginePool } from '../../database/engine-pool.js';
+import type { PayloadMode } from '../../events/catalog/fields.js';
+import { Settings } from '../../platform/settings.js';
+import { RETRY_SCHEDULES, type RetryScheduleName } from '../retry/retry-schedule.js';
+import { parseSigningKey } from '../signing/signing-key.js';
+import type { Ordering, Target } from './delivery.js';
+import { endpointSetVersionSql, markSql, targetsSql } from './sql/due.js';
+import { WebhookClient } from './webhook-client.js';
+
+/** How many webhooks an endpoint gets at once that names no limit of its own. */
+const defaultConcurrency = 100;
+
+interface TargetRow {
+  id: string;
+  shard: number;
+  url: string;
+  payload_mode: PayloadMode;
+  content_type: string;
+  headers: Record<string, string> | null;
+  timeout_seconds: number | null;
+  max_concurrency: number | null;
+  rate_per_second: number | null;
+  ordering: Ordering;
+  retry_schedule: string;
+  attempted_through: string;
+  failing: boolean;
+  probes_failed: number;
+  open_for_ms: number | null;
+  throttled_for_ms: number | null;
+  secrets: string[];
+  changes_in_ms: number | null;
+  has_followers: boolean;
+}
+
+/** The endpoints as the engine needs them, and how far it has come with each. */
+export class Targets {
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly client: WebhookClient,
+    private readonly settings: Settings,
+  ) {}
+
+  /** Enabled endpoints of these shards that have anything open, and those named. */
+  async read(shards: readonly number[], endpointIds: readonly string[]): Promise<Target[]> {
+    const { rows } = await this.pool.query<TargetRow>({
+      name: 'targets',
+      text: targetsSql,
+      values: [shards, endpointIds],
+    });
+    return rows.map((row) => this.fromRow(row));
+  }
+
+  /** Changes whenever any endpoint does. */
+  async version(): Promise<string> {
+    const { rows } = await this.pool.query<{ version: string }>(endpointSetVersionSql);
+    return rows[0]!.version;
+  }
+
+  /** Keeps how far each endpoint's stream has been attempted. */
+  async mark(marks: readonly { endpointId: string; through: number }[]): Promise<void> {
+    await this.pool.query({
+      name: 'mark',
+      text: markSql,
+      values: [
+        marks.map(({ endpointId }) => endpointId),
+        marks.map(({ through }) => String(through)),
+      ],
+    });
+  }
+
+  private fromRow(row: TargetRow): Target {
+    const schedule = RETRY_SCHEDULES[row.retry_schedule as RetryScheduleName];
+    return {
+      id: row.id,
+      shard: row.shard,
+      address: this.client.prepare(row.url),
+      payloadMode: row.payload_mode,
+      contentType: row.content_type,
+      headers: row.headers ?? {},
+      keys: row.secrets.map(parseSigningKey),
+      ...(row.changes_in_ms !== null && { keysChangeInMs: row.changes_in_ms }),
+      timeoutMs: (row.timeout_seconds ?? this.settings.webhookTimeoutSeconds) * 1000,
+      mostInFlight: row.max_concurrency ?? defaultConcurrency,
+      ratePerSecond: row.rate_per_second,
+      ordering: row.ordering,
+      schedule: schedule ?? RETRY_SCHEDULES.default,
+      attemptedThrough: Number(row.attempted_through),
+      hasFollowers: row.has_followers,
+      failing: row.failing,
+      circuit: {
+        probesFailed: row.probes_failed,
+        ...(row.open_for_ms !== null && { openForMs: Math.max(0, row.open_for_ms) }),
+      },
+      throttledForMs: Math.max(0, row.throttled_for_ms ?? 0),
+    };
+  }
+}
