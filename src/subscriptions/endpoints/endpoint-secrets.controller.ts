@@ -8,6 +8,7 @@ import { Context, RequestContext } from '../../platform/http/request-context.js'
 import { shardOf } from '../deliveries/shard-owner.js';
 import { RotatedEndpoint } from './endpoint.dto.js';
 import { SecretRotation } from './endpoint-secrets.dto.js';
+import { EndpointEvents, endpointKey } from './endpoint-events.js';
 import { EndpointSecrets } from './endpoint-secrets.service.js';
 import { EndpointsService } from './endpoints.service.js';
 
@@ -17,6 +18,7 @@ export class EndpointSecretsController {
   constructor(
     private readonly endpoints: EndpointsService,
     private readonly secrets: EndpointSecrets,
+    private readonly events: EndpointEvents,
     private readonly commands: Commands,
     private readonly signals: Signals,
   ) {}
@@ -33,11 +35,15 @@ export class EndpointSecretsController {
     @Param('endpointId', new IdOf('endpoint')) id: string,
     @Body() body: SecretRotation,
   ): Promise<Answer> {
-    const answer = await this.commands.run(context, [], async (tx) => {
+    const answer = await this.commands.run(context, [endpointKey(id)], async (tx) => {
       const endpoint = await this.endpoints.lock(tx, id);
       context.matchIfGiven(endpoint);
-      const { kind, secret, publicKey } = await this.secrets.rotate(tx, endpoint, body);
+      const { key, overlapEndsAt } = await this.secrets.rotate(tx, endpoint, body);
       const resource = await this.endpoints.amend(tx, endpoint, {});
+      const { kind, secret, publicKey } = key;
+      const data = { kind, overlapEndsAt: overlapEndsAt?.toISOString() ?? null };
+      const event = { endpointId: id, type: 'endpoint.secret_rotated', data } as const;
+      await this.events.append(tx, context.cause, [event]);
       return kind === 'hmac'
         ? Answer.ok(resource, { secret })
         : Answer.ok({ ...resource, publicKey });

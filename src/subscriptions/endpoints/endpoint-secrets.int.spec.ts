@@ -171,6 +171,29 @@ describe('a rotation', () => {
     expect(told).toContain(String(shardOf(endpoint.id)));
   });
 
+  it('is told to the other endpoints of its owner, without anything secret', async () => {
+    const other = { url: `${receiver.url}/other`, eventTypes: ['endpoint.secret_rotated'] };
+    await hub.api('POST', '/v1/endpoints', other);
+    const { body } = await rotate({ kind: 'ed25519', overlapSeconds: 60 });
+    const told = ({ path, event }: ReceivedWebhook) =>
+      path === '/other' && event.data.endpointId === endpoint.id;
+    const { event } = await receiver.waitFor(told);
+    expect(event).toMatchObject({
+      type: 'endpoint.secret_rotated',
+      source: '/operator',
+      subject: `endpoints/${endpoint.id}`,
+      subjectversion: body.version,
+      data: { kind: 'ed25519', overlapEndsAt: body.signingKeys[1].expiresAt },
+    });
+    expect(JSON.stringify(event)).not.toMatch(/wh(sec|sk|pk)_/);
+
+    await rotate({ overlapSeconds: 0 });
+    const last = await receiver.waitFor(
+      (webhook) => told(webhook) && webhook.event.subjectversion === body.version + 1,
+    );
+    expect(last.event.data.overlapEndsAt).toBeNull();
+  });
+
   it('is refused while five former keys overlap, but never an immediate one', async () => {
     for (let i = 0; i < 5; i++) expect((await rotate()).status).toBe(200);
     const sixth = await rotate();

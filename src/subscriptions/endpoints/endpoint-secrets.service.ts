@@ -40,6 +40,12 @@ export async function signingKeysOf(
   return keys;
 }
 
+export interface Rotation {
+  key: NewSigningKey;
+  /** When the last former key ends; null where none was left to go on. */
+  overlapEndsAt: Date | null;
+}
+
 @Injectable()
 export class EndpointSecrets {
   /**
@@ -51,14 +57,20 @@ export class EndpointSecrets {
     tx: Tx,
     { id }: Endpoint,
     { overlapSeconds = defaultOverlapSeconds, kind }: SecretRotation,
-  ): Promise<NewSigningKey> {
+  ): Promise<Rotation> {
     await tx.query(forgetKeysSql, [id, false]);
     const [current, ...former] = (await signingKeysOf(tx, [id])).get(id)!;
     if (overlapSeconds === 0) await tx.query(forgetKeysSql, [id, true]);
     else if (former.length >= mostFormerKeys) throw tooManyKeys(former);
     const key = newSigningKey(kind ?? current?.kind ?? 'hmac', randomBytes(32));
-    await tx.query(rotateKeySql, [id, overlapSeconds, key.kind, key.secret, key.publicKey]);
-    return key;
+    const [{ overlap_ends_at: overlapEndsAt }] = await tx.query(rotateKeySql, [
+      id,
+      overlapSeconds,
+      key.kind,
+      key.secret,
+      key.publicKey,
+    ]);
+    return { key, overlapEndsAt };
   }
 }
 

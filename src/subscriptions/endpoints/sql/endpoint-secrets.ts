@@ -11,12 +11,14 @@ export const forgetKeysSql = `
 
 /**
  * Puts a new key in the place of the current one. No former key lasts longer than $2 seconds from now; one that was
- * to end sooner still does.
+ * to end sooner still does. Tells when the last of them ends: null where there are none.
  */
 export const rotateKeySql = `
   with former as (
     update endpoint_secrets
     set expires_at = least(expires_at, clock_timestamp() + make_interval(secs => $2))
     where endpoint_id = $1
+    returning expires_at
   )
-  insert into endpoint_secrets (endpoint_id, kind, secret, public_key) values ($1, $3, $4, $5)`;
+  insert into endpoint_secrets (endpoint_id, kind, secret, public_key) values ($1, $3, $4, $5)
+  returning (select max(expires_at) from former) as overlap_ends_at`;
