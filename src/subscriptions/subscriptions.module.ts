@@ -18,6 +18,7 @@ import { EndpointSecrets } from './endpoints/endpoint-secrets.service.js';
 import { EndpointTestController } from './endpoints/endpoint-test.controller.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
+import { OwnershipController } from './endpoints/ownership.controller.js';
 import { FanOutService } from './fanout/fan-out.service.js';
 import { StreamsController } from './streams/streams.controller.js';
 import { StreamsService } from './streams/streams.service.js';
@@ -29,6 +30,7 @@ import { StreamsService } from './streams/streams.service.js';
     EndpointsController,
     EndpointSecretsController,
     EndpointTestController,
+    OwnershipController,
     DeliveriesController,
     StreamsController,
   ],

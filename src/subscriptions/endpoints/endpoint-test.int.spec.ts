@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { eventually } from '../../../test/support/eventually.js';
+import { startHeldReceiver } from '../../../test/support/held-receiver.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import { accepts } from '../../../test/support/verify-webhook.js';
 import {
@@ -35,26 +34,6 @@ function test(id: string, body: object = {}, headers = {}): Promise<ApiAnswer> {
 
 const received = (eventId: string) =>
   receiver.waitFor(({ headers }) => headers['webhook-id'] === eventId);
-
-/** A receiver that answers its first request, and all others, when it is told to. */
-async function startHeldReceiver() {
-  let answer = () => {};
-  const told = new Promise<void>((resolve) => (answer = resolve));
-  let arrive = () => {};
-  const arrived = new Promise<void>((resolve) => (arrive = resolve));
-  const server = createServer((request, response) => {
-    request.resume();
-    arrive();
-    void told.then(() => response.end());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const close = () => {
-    server.close();
-    server.closeAllConnections();
-  };
-  return { url, arrived, answer, close };
-}
 
 describe('a test', () => {
   it('is a signed example, marked as one inside and outside, without a number', async () => {

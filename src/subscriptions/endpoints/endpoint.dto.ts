@@ -1,8 +1,9 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
 import { Flag, OneOf, Text, TextList } from '../../platform/http/fields.js';
-import { SigningKeyResource } from './endpoint-secrets.dto.js';
 import { DeletableListQuery } from '../../platform/http/lists.js';
+import { SigningKeyResource } from './endpoint-secrets.dto.js';
+import { ownerships, type Ownership } from './ownership.rules.js';
 
 export class NewEndpoint {
   @Text({
@@ -47,10 +48,19 @@ export class NewEndpoint {
 
   @Text({ most: 500, lines: true, optional: true, nullable: true })
   description?: string | null;
+
+  @Flag({
+    optional: true,
+    description:
+      'Whether the receiver has to prove that it wants the webhooks: the endpoint stays disabled until POST …/verify has succeeded, and has to prove itself again when its URL changes. Default: false.',
+  })
+  ownershipChallenge?: boolean;
 }
 
 /** Null clears only what may be null; PartialType's default would let it through everywhere. */
-export class EndpointChange extends PartialType(NewEndpoint, { skipNullProperties: false }) {}
+export class EndpointChange extends PartialType(OmitType(NewEndpoint, ['ownershipChallenge']), {
+  skipNullProperties: false,
+}) {}
 
 export class EndpointListQuery extends OmitType(DeletableListQuery, ['externalId']) {}
 
@@ -84,6 +94,13 @@ export class EndpointResource {
 
   @ApiProperty({ type: String, nullable: true, description: 'Why the hub disabled it.' })
   disabledReason: string | null;
+
+  @ApiProperty({
+    enum: ownerships,
+    description:
+      'unproven: the receiver has not answered the challenge for this URL yet (POST …/verify). assumed: no proof was asked for.',
+  })
+  ownership: Ownership;
 
   @ApiProperty({ description: 'The number of its newest delivery; 0 before the first.' })
   lastSequence: number;

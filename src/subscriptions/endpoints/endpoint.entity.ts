@@ -1,5 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { PayloadMode } from '../../events/catalog/fields.js';
+import type { Ownership } from './ownership.rules.js';
 
 /**
  * Where webhooks go, and which. The secret and the position it begins at are left out: only the engine reads them,
@@ -36,6 +37,9 @@ export class Endpoint {
   /** Why the hub disabled it; null where its owner did. */
   @Column('text', { nullable: true })
   disabledReason: string | null;
+
+  @Column('text')
+  ownership: Ownership;
 
   @Column('int')
   version: number;

@@ -14,6 +14,7 @@ import type {
 import { Endpoint } from './endpoint.entity.js';
 import { signingKeysOf } from './endpoint-secrets.service.js';
 import { EndpointRemains } from './endpoint-remains.js';
+import { firstStanding, standingAfter } from './ownership.rules.js';
 import {
   buryEndpointSql,
   createEndpointSql,
@@ -48,9 +49,8 @@ export class EndpointsService {
       eventTypes: input.eventTypes,
       practiceIds: practicesOf(input),
       payloadMode: input.payloadMode ?? 'full',
-      enabled: input.enabled ?? true,
       description: input.description ?? null,
-      disabledReason: null,
+      ...firstStanding(input),
       version: 1,
       createdAt: now,
       updatedAt: now,
@@ -69,6 +69,8 @@ export class EndpointsService {
       endpoint.version,
       now,
       now,
+      endpoint.ownership,
+      endpoint.disabledReason,
     ]);
     const state = await stateOf(tx, id);
     await tx.query(raiseSetVersionSql);
@@ -121,7 +123,7 @@ export class EndpointsService {
     return pageOf(endpoints, limit, (endpoint) => toResource(endpoint, states.get(endpoint.id)!));
   }
 
-  /** @throws Problem 422 as `create`. */
+  /** @throws Problem 422 as `create`; 409 for enabling one whose ownership is unproven. */
   async change(tx: Tx, endpoint: Endpoint, change: EndpointChange): Promise<EndpointResource> {
     await checkEndpoint(tx, this.webhooks, change);
     const columns = {
@@ -129,6 +131,7 @@ export class EndpointsService {
       ...(change.practiceIds && { practiceIds: practicesOf(change) }),
       // Whoever switches it on or off has looked at the hub's reason.
       ...(change.enabled !== undefined && { disabledReason: null }),
+      ...standingAfter(endpoint, change),
       version: endpoint.version + 1,
       updatedAt: await databaseTime(tx),
     };

@@ -5,8 +5,8 @@
 export const createEndpointSql = `
   with endpoint as (
     insert into endpoints (id, owner, url, event_types, practice_ids, payload_mode, enabled, description,
-                           version, created_at, updated_at, from_generation, from_xact_id)
-    values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $10, $11, $12,
+                           version, created_at, updated_at, ownership, disabled_reason, from_generation, from_xact_id)
+    values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $10, $11, $12, $13, $14,
             hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
     returning id
   ),
