@@ -20,6 +20,11 @@ import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { OwnershipController } from './endpoints/ownership.controller.js';
 import { FanOutService } from './fanout/fan-out.service.js';
+import { ReplayFinder } from './replays/replay-finder.js';
+import { ReplayQueue } from './replays/replay-queue.js';
+import { ReplayRunner } from './replays/replay-runner.js';
+import { ReplaysController } from './replays/replays.controller.js';
+import { ReplaysService } from './replays/replays.service.js';
 import { StreamsController } from './streams/streams.controller.js';
 import { StreamsService } from './streams/streams.service.js';
 
@@ -33,6 +38,7 @@ import { StreamsService } from './streams/streams.service.js';
     OwnershipController,
     DeliveriesController,
     StreamsController,
+    ReplaysController,
   ],
   providers: [
     {
@@ -51,6 +57,10 @@ import { StreamsService } from './streams/streams.service.js';
     EndpointCalls,
     DeliveriesService,
     StreamsService,
+    ReplayFinder,
+    ReplaysService,
+    ReplayQueue,
+    ReplayRunner,
     {
       provide: EventCache,
       useFactory: (pool: EnginePool) => new EventCache(pool),

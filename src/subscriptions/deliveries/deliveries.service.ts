@@ -23,6 +23,7 @@ import {
   responsesSql,
 } from './sql/list-deliveries.js';
 import { lockDeliverySql, resendSql } from './sql/resend.js';
+import { idFloor, madeAt } from './time-ids.js';
 
 const mostAttemptsShown = 100;
 /** Whoever resends for ever has a mistake in a loop; what counts the attempts ends at 32,767. */
@@ -79,8 +80,8 @@ export class DeliveriesService {
     const values = [
       endpointId,
       cursorOf(query),
-      idFloor(query.from),
-      idFloor(query.to),
+      query.from ? idFloor(query.from) : null,
+      query.to ? idFloor(query.to) : null,
       await openFloor(manager, endpointId, statuses),
       statuses ?? null,
       types ?? null,
@@ -174,19 +175,8 @@ async function read(tx: Tx, id: string): Promise<DeliveryRow> {
 }
 
 /** What names of the wanted types begin with, for patterns; `*` begins every name with nothing. */
-function prefixesOf(patterns: readonly string[]): string[] {
+export function prefixesOf(patterns: readonly string[]): string[] {
   return patterns.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1));
-}
-
-/** The least id of a moment: UUIDv7 begins with its milliseconds (RFC 9562, section 5.7). */
-function idFloor(time: string | undefined): string | null {
-  if (time === undefined) return null;
-  const hex = Math.max(0, Date.parse(time)).toString(16).padStart(12, '0');
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`;
-}
-
-function madeAt(id: string): Date {
-  return new Date(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
 }
 
 function toCursor(sequence: string): string {

@@ -1,0 +1,187 @@
+import { Injectable } from '@nestjs/common';
+import type { Pool, PoolClient } from 'pg';
+import { EventBus } from '../../events/bus/event-bus.js';
+import { keyOf, partitionOf } from '../../events/bus/partition-of.js';
+import {
+  EventLog,
+  headerFromRow,
+  positionFromRow,
+  type EventHeader,
+  type HeaderRow,
+} from '../../events/log/event-log.js';
+import { comparePositions, logStart, type Position } from '../../events/position.js';
+import { mostAttempts, prefixesOf } from '../deliveries/deliveries.service.js';
+import { EndpointIndex } from '../fanout/endpoint-index.js';
+import { fanOutGroup } from '../fanout/fan-out.service.js';
+import {
+  fanOutReachSql,
+  listenerSql,
+  matchingDeliveriesSql,
+  missingEventsSql,
+} from './sql/find.js';
+
+/** What a replay is of: deliveries, and where something is missing, events. */
+export interface Selection {
+  endpointId: string;
+  /** Bounds of time-ordered ids; null: from the first. */
+  fromId: string | null;
+  toId: string;
+  /** Names and patterns of types; null: any. */
+  types: string[] | null;
+  statuses: readonly string[];
+  missing: boolean;
+}
+
+export interface Found {
+  eventId: string;
+  /** Null where the event has no delivery to the endpoint yet. */
+  deliveryId: string | null;
+}
+
+const scanSize = 5000;
+const fetchSize = 2000;
+
+/** Bounds of the one query over the history; other statements keep the session's limit. */
+export interface Patience {
+  ms: number;
+  /** Ends it at once, by ending its connection. */
+  signal?: AbortSignal;
+}
+
+/** Finds what a replay is to send. Reads only, and in no transaction that writes: over years of history it takes a while. */
+@Injectable()
+export class ReplayFinder {
+  constructor(
+    private readonly bus: EventBus,
+    private readonly log: EventLog,
+  ) {}
+
+  /** Pages of what matches: deliveries in order of their numbers, then events without one in log order. */
+  async *find(pool: Pool, selection: Selection, patience: Patience): AsyncGenerator<Found[]> {
+    yield* this.deliveries(pool, selection);
+    if (selection.missing) yield* this.events(pool, selection, patience);
+  }
+
+  private async *deliveries(pool: Pool, selection: Selection): AsyncGenerator<Found[]> {
+    const { endpointId, fromId, toId, types, statuses } = selection;
+    for (let after: string | undefined = '0'; after !== undefined;) {
+      const values: unknown[] = [endpointId, after, fromId, toId, statuses, types];
+      const { rows } = await pool.query<{ id: string | null; event_id: string; sequence: string }>(
+        matchingDeliveriesSql,
+        [...values, types && prefixesOf(types), scanSize, mostAttempts],
+      );
+      const found = rows.flatMap(({ id, event_id }) =>
+        id === null ? [] : { eventId: event_id, deliveryId: id },
+      );
+      if (found.length > 0) yield found;
+      after = rows.find(({ id }) => id === null)?.sequence;
+    }
+  }
+
+  /**
+   * In one snapshot, so that an event that fan-out has handled shows its delivery; and READ ONLY, since a transaction
+   * with an id of its own would hold back the log for every reader.
+   */
+  private async *events(
+    pool: Pool,
+    selection: Selection,
+    { ms, signal }: Patience,
+  ): AsyncGenerator<Found[]> {
+    const client = await pool.connect();
+    let broken = true;
+    const end = () => void client.end().catch(() => undefined);
+    signal?.addEventListener('abort', end);
+    try {
+      await client.query('begin isolation level repeatable read read only');
+      await client.query(`set local statement_timeout = ${ms}`);
+      await client.query(`set local cursor_tuple_fraction = 1`);
+      // Without statistics of a young table the planner compares each event with each delivery.
+      await client.query('set local enable_nestloop = off');
+      yield* this.unrouted(client, selection, ms);
+      await client.query('commit');
+      broken = false;
+    } finally {
+      signal?.removeEventListener('abort', end);
+      // A caller that stops early leaves the cursor open, and a failed transaction has to end too.
+      if (broken)
+        await client.query('rollback').then(
+          () => (broken = false),
+          () => undefined,
+        );
+      client.release(broken);
+    }
+  }
+
+  private async *unrouted(
+    client: PoolClient,
+    selection: Selection,
+    searchMs: number,
+  ): AsyncGenerator<Found[]> {
+    const { endpointId, fromId, toId, types } = selection;
+    const [listener] = (await client.query(listenerSql, [endpointId])).rows;
+    const reach = await FanOutReach.read(client, this.bus.kind);
+    if (!listener || !reach) return;
+    const { event_types, practice_ids } = listener;
+    const { generation, xactId, seq } = reach.furthest;
+    await client.query(missingEventsSql, [
+      endpointId,
+      fromId,
+      toId,
+      generation,
+      xactId,
+      seq,
+      types,
+      types && prefixesOf(types),
+      event_types,
+      prefixesOf(event_types),
+      practice_ids,
+      fanOutGroup,
+    ]);
+    const index = new EndpointIndex([
+      {
+        id: listener.id,
+        owner: listener.owner,
+        eventTypes: event_types,
+        practiceIds: practice_ids,
+        excludeOwn: listener.exclude_own,
+        from: logStart,
+      },
+    ]);
+    for (;;) {
+      const { rows } = await client.query<HeaderRow>({
+        text: `fetch ${fetchSize} from missing`,
+        query_timeout: searchMs,
+      } as { text: string });
+      if (rows.length === 0) return;
+      const handled = rows.map(headerFromRow).filter((event) => reach.includes(event));
+      const routes = await index.route(handled, (ids) => this.log.eventsOf(ids, client));
+      const wanted = routes.get(endpointId) ?? [];
+      if (wanted.length > 0) yield wanted.map(({ id }) => ({ eventId: id, deliveryId: null }));
+    }
+  }
+}
+
+/** What fan-out has handled: it stands somewhere else in every partition of the bus. */
+class FanOutReach {
+  private constructor(
+    private readonly byPartition: ReadonlyMap<number, Position>,
+    /** Null: the log is one stretch. */
+    private readonly partitions: number | null,
+    readonly furthest: Position,
+  ) {}
+
+  /** Undefined where it has not begun. */
+  static async read(client: PoolClient, bus: string): Promise<FanOutReach | undefined> {
+    const { rows } = await client.query(fanOutReachSql, [fanOutGroup, bus]);
+    if (rows.length === 0) return undefined;
+    const reached = new Map(rows.map((row) => [row.partition, positionFromRow(row)]));
+    const furthest = [...reached.values()].reduce((a, b) => (comparePositions(a, b) > 0 ? a : b));
+    return new FanOutReach(reached, bus === 'kafka' ? rows[0].partitions : null, furthest);
+  }
+
+  includes(event: EventHeader): boolean {
+    const partition = this.partitions === null ? 0 : partitionOf(keyOf(event), this.partitions);
+    const reached = this.byPartition.get(partition);
+    return reached !== undefined && comparePositions(event.position, reached) <= 0;
+  }
+}

@@ -1,0 +1,302 @@
+import { Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { DataSource, IsNull } from 'typeorm';
+import { EnginePool } from '../../database/engine-pool.js';
+import { isUniqueViolation } from '../../database/errors.js';
+import { Transactions, type Tx } from '../../database/transactions.js';
+import { typePattern } from '../../events/catalog/type-patterns.js';
+import type { Cause } from '../../events/outbox/outbox.js';
+import { afterId, limitOf, pageOf, type ListQuery, type Page } from '../../platform/http/lists.js';
+import { conflict, notFound, Problem, type ProblemError } from '../../platform/http/problem.js';
+import { idFloor } from '../deliveries/time-ids.js';
+import { EndpointEvents, endpointKey } from '../endpoints/endpoint-events.js';
+import { Endpoint } from '../endpoints/endpoint.entity.js';
+import { mostMatched } from './replay-queue.js';
+import { ReplayFinder, type Selection } from './replay-finder.js';
+import {
+  defaultRatePerSecond,
+  defaultStatuses,
+  replayedStatuses,
+  type NewReplay,
+  type ReplayCount,
+  type ReplayResource,
+  type ReplayState,
+} from './replay.dto.js';
+import { finishSql, openReplaysSql } from './sql/queue.js';
+import { createReplaySql, listReplaysSql, lockReplaySql, readReplaySql } from './sql/replays.js';
+
+/** How many replays are worked for at a time; the others wait for their turn. */
+const mostOpenReplays = 200;
+/** How long a dry run may count. */
+const mostCountMs = 20_000;
+const cancelledByQuery = '57014';
+
+/** What was asked for, as it is kept. */
+interface Request {
+  from: string | null;
+  to: string | null;
+  eventTypes: string[] | null;
+  status: string[];
+}
+
+interface ReplayRow {
+  id: string;
+  endpoint_id: string;
+  state: ReplayState;
+  request: Request;
+  missing: boolean;
+  rate_per_second: number;
+  matched: number;
+  sent: number;
+  failure: string | null;
+  correlation_id: string;
+  version: number;
+  created_at: Date;
+  updated_at: Date;
+  finished_at: Date | null;
+}
+
+export interface OpenReplay {
+  id: string;
+  endpointId: string;
+  state: ReplayState;
+  request: Request;
+  missing: boolean;
+  ratePerSecond: number;
+  correlationId: string;
+  createdAt: Date;
+}
+
+/** What an open replay is of. Nothing made after it was asked for: that comes by itself. */
+export function selectionOf(
+  replay: Pick<OpenReplay, 'endpointId' | 'request' | 'missing' | 'createdAt'>,
+): Selection {
+  const { from, to, eventTypes, status } = replay.request;
+  const end = to !== null && new Date(to) < replay.createdAt ? to : replay.createdAt;
+  return {
+    endpointId: replay.endpointId,
+    fromId: from === null ? null : idFloor(from),
+    toId: idFloor(end),
+    types: eventTypes,
+    statuses: status,
+    missing: replay.missing,
+  };
+}
+
+/** What was asked to be sent once more, and what became of it. */
+@Injectable()
+export class ReplaysService {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly pool: EnginePool,
+    private readonly transactions: Transactions,
+    private readonly finder: ReplayFinder,
+    private readonly events: EndpointEvents,
+  ) {}
+
+  /** @throws Problem 404; 409 for a disabled endpoint, or while another replay of it is open; 422 */
+  async create(
+    tx: Tx,
+    ids: { id: string; endpointId: string },
+    input: NewReplay,
+    cause: Cause,
+  ): Promise<ReplayResource> {
+    const request = requestOf(input);
+    const { id, endpointId } = ids;
+    // Held, so that a deletion comes before this or finds it.
+    const endpoint = await tx.findOne(Endpoint, {
+      where: { id: endpointId, deletedAt: IsNull() },
+      lock: { mode: 'pessimistic_read' },
+    });
+    if (!endpoint) throw notFound('endpoint');
+    if (!endpoint.enabled) {
+      throw conflict('endpoint_disabled', 'The endpoint is disabled. Enable it, then replay.');
+    }
+    const { missing = false, ratePerSecond = defaultRatePerSecond } = input;
+    try {
+      const [row]: ReplayRow[] = await tx.query(createReplaySql, [
+        id,
+        endpointId,
+        request,
+        missing,
+        ratePerSecond,
+        cause.actor,
+        cause.correlationId,
+      ]);
+      return toResource(row!);
+    } catch (error) {
+      if (!isUniqueViolation(error, 'replays_open')) throw error;
+      throw conflict(
+        'replay_running',
+        'Another replay of this endpoint is still open. Wait for it, or cancel it.',
+      );
+    }
+  }
+
+  /** Counts what a replay would be of, and stores nothing. @throws Problem 404, 422 */
+  async count(endpointId: string, input: NewReplay): Promise<ReplayCount> {
+    const request = requestOf(input);
+    await this.assertEndpoint(endpointId);
+    const [{ now }] = await this.dataSource.query('select clock_timestamp() as now');
+    const { missing = false } = input;
+    const selection = selectionOf({ endpointId, request, missing, createdAt: now });
+    const deadline = performance.now() + mostCountMs;
+    const counted = { deliveries: 0, events: 0 };
+    // Over the API's connections: whoever counts leaves the engine its own.
+    const pool = (this.dataSource.driver as unknown as { master: Pool }).master;
+    try {
+      for await (const page of this.finder.find(pool, selection, { ms: mostCountMs })) {
+        counted[page[0]!.deliveryId === null ? 'events' : 'deliveries'] += page.length;
+        if (performance.now() > deadline) throw tooMuch();
+      }
+    } catch (error) {
+      throw (error as { code?: string }).code === cancelledByQuery ? tooMuch() : error;
+    }
+    const matched = counted.deliveries + counted.events;
+    if (matched > mostMatched) throw tooMuch();
+    return { dryRun: true, matched, ...counted };
+  }
+
+  /** Newest first. @throws Problem 404 */
+  async list(endpointId: string, query: ListQuery): Promise<Page<ReplayResource>> {
+    await this.assertEndpoint(endpointId);
+    const limit = limitOf(query);
+    const rows: ReplayRow[] = await this.dataSource.query(listReplaysSql, [
+      endpointId,
+      afterId(query) ?? null,
+      limit + 1,
+    ]);
+    return pageOf(rows, limit, toResource);
+  }
+
+  /** @throws Problem 404 */
+  async get(endpointId: string, id: string): Promise<ReplayResource> {
+    const [row]: ReplayRow[] = await this.dataSource.query(readReplaySql, [id, endpointId]);
+    if (!row) throw notFound('replay');
+    return toResource(row);
+  }
+
+  /**
+   * Queues no more of it; what is queued is sent. Again is as once.
+   * @throws Problem 404; 409 where it has ended otherwise.
+   */
+  async cancel(tx: Tx, endpointId: string, id: string, cause: Cause): Promise<ReplayResource> {
+    // Waits for the batch that is being queued at this moment.
+    const [row]: ReplayRow[] = await tx.query(lockReplaySql, [id, endpointId]);
+    if (!row) throw notFound('replay');
+    if (row.state === 'cancelled') return toResource(row);
+    if (row.finished_at !== null) {
+      throw conflict('replay_finished', `This replay is ${row.state} already.`);
+    }
+    return toResource((await this.end(tx, id, 'cancelled', null, cause))!);
+  }
+
+  /** Those that are not at their end, the oldest first. */
+  async open(): Promise<OpenReplay[]> {
+    const { rows } = await this.pool.query<ReplayRow>(openReplaysSql, [mostOpenReplays]);
+    return rows.map((row) => ({
+      id: row.id,
+      endpointId: row.endpoint_id,
+      state: row.state,
+      request: row.request,
+      missing: row.missing,
+      ratePerSecond: row.rate_per_second,
+      correlationId: row.correlation_id,
+      createdAt: row.created_at,
+    }));
+  }
+
+  /** Ends a replay that has not ended yet, and tells the endpoint's owner. */
+  async finish(
+    { id, endpointId, correlationId }: OpenReplay,
+    state: 'completed' | 'cancelled' | 'failed',
+    failure: string | null = null,
+  ): Promise<void> {
+    const cause = { actor: 'system/replays', correlationId };
+    await this.transactions.run([endpointKey(endpointId)], (tx) =>
+      this.end(tx, id, state, failure, cause),
+    );
+  }
+
+  private async end(
+    tx: Tx,
+    id: string,
+    state: 'completed' | 'cancelled' | 'failed',
+    failure: string | null,
+    cause: Cause,
+  ): Promise<ReplayRow | undefined> {
+    const [[row]]: [ReplayRow[], number] = await tx.query(finishSql, [id, state, failure]);
+    if (!row) return undefined;
+    const { endpoint_id: endpointId, matched, sent } = row;
+    const data = { replayId: id, matched, sent, state };
+    await this.events.append(tx, cause, [{ endpointId, type: 'endpoint.replay_completed', data }]);
+    return row;
+  }
+
+  private async assertEndpoint(id: string): Promise<void> {
+    const exists = await this.dataSource.manager.existsBy(Endpoint, { id, deletedAt: IsNull() });
+    if (!exists) throw notFound('endpoint');
+  }
+}
+
+/** @throws Problem 422 with every fault at once. */
+function requestOf({ from, to, eventTypes, status, missing }: NewReplay): Request {
+  const errors: ProblemError[] = [];
+  const fault = (pointer: string, code: string, detail: string) =>
+    errors.push({ pointer, code, detail });
+  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
+    fault('/to', 'not_after_from', 'to must lie after from.');
+  }
+  if (missing && status) {
+    fault(
+      '/status',
+      'not_with_missing',
+      'What is missing has no status, or is dead: leave it out.',
+    );
+  }
+  for (const [i, name] of (eventTypes ?? []).entries()) {
+    if (typePattern.test(name)) continue;
+    fault(`/eventTypes/${i}`, 'malformed', 'Name a type, a family such as payment.*, or *.');
+  }
+  for (const [i, name] of (status ?? []).entries()) {
+    if ((replayedStatuses as readonly string[]).includes(name)) continue;
+    fault(`/status/${i}`, 'unknown_status', `status must be of ${replayedStatuses.join(', ')}.`);
+  }
+  if (errors.length > 0) {
+    throw new Problem(422, 'validation_failed', 'The request is understood but not valid.', {
+      errors,
+    });
+  }
+  return {
+    from: from ?? null,
+    to: to ?? null,
+    eventTypes: eventTypes ?? null,
+    status: missing ? ['dead'] : (status ?? defaultStatuses),
+  };
+}
+
+function tooMuch(): Problem {
+  return new Problem(
+    422,
+    'too_much_to_count',
+    'This is more than one replay can be of, or takes too long to count. Narrow it with from and to.',
+  );
+}
+
+function toResource(row: ReplayRow): ReplayResource {
+  return {
+    id: row.id,
+    endpointId: row.endpoint_id,
+    state: row.state,
+    matched: row.matched,
+    sent: row.sent,
+    ...row.request,
+    missing: row.missing,
+    ratePerSecond: row.rate_per_second,
+    ...(row.failure !== null && { failure: row.failure }),
+    version: row.version,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    finishedAt: row.finished_at,
+  };
+}
