@@ -11,6 +11,16 @@ const keyOf: Record<PartitionedTable, string> = {
   delivery_attempts: 'delivery_id',
 };
 
+/**
+ * How full pages are filled, in percent. Every delivery is updated once: with half of its page left free the second
+ * version needs no new index entries (HOT), which is a quarter of what a delivery costs PostgreSQL.
+ */
+const fillOf: Record<PartitionedTable, number> = {
+  events: 100,
+  deliveries: 50,
+  delivery_attempts: 100,
+};
+
 export interface Partition {
   table: PartitionedTable;
   name: string;
@@ -77,7 +87,8 @@ export async function createAhead(
     const key = keyOf[table];
     // Identifiers cannot be parameters; all of these are made here, of constants, digits and hexadecimal ids.
     await client.query(
-      `create table ${name} (like ${table} including defaults including constraints)`,
+      `create table ${name} (like ${table} including defaults including constraints)
+       with (fillfactor = ${fillOf[table]})`,
     );
     await client.query(
       `with moved as (
