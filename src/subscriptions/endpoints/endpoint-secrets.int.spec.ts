@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { emitPatientCreated } from '../../../test/support/emit.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import { accepts } from '../../../test/support/verify-webhook.js';
 import {
@@ -213,6 +215,36 @@ describe('a rotation', () => {
     expect((await rotate({ kind: 'rsa' })).body.errors[0].pointer).toBe('/kind');
     const unknown = '/v1/endpoints/019a0f5e-7c00-7000-8000-000000000000/secret/rotate';
     expect((await hub.api('POST', unknown, {})).status).toBe(404);
+  });
+});
+
+describe('the deliveries of an endpoint', () => {
+  it('are signed with the keys that are valid, also when one ends without a word', async () => {
+    const practice = { name: 'Elm', kind: 'dental', timeZone: 'America/Chicago', currency: 'USD' };
+    const practiceId = (await hub.api('POST', '/v1/practices', practice)).body.id;
+    const delivered = async () => {
+      const [eventId] = await emitPatientCreated(hub, practiceId, 1);
+      return receiver.waitFor(
+        ({ event }) => event.id === eventId && event.hubendpoint === endpoint.id,
+      );
+    };
+    expect(accepts(endpoint.secret, await delivered())).toBe(true);
+    const second = (await rotate()).body.secret;
+    const during = await delivered();
+    expect(during.headers['webhook-signature']!.split(' ')).toHaveLength(2);
+    expect(accepts(endpoint.secret, during)).toBe(true);
+    expect(accepts(second, during)).toBe(true);
+
+    const { publicKey } = (await rotate({ kind: 'ed25519', overlapSeconds: 1 })).body;
+    expect((await delivered()).headers['webhook-signature']).toMatch(/^v1a,[^ ]+ v1,[^ ]+ v1,/);
+    // Nobody tells the engine when a key ends.
+    const after = await eventually(async () => {
+      const webhook = await delivered();
+      expect(webhook.headers['webhook-signature']).not.toContain(' ');
+      return webhook;
+    });
+    expect(accepts(publicKey, after)).toBe(true);
+    expect(accepts(second, after)).toBe(false);
   });
 });
 

@@ -7,8 +7,6 @@ import {
   newSigningKey,
   parseSigningKey,
   signingKinds,
-  validKeys,
-  type TimedSigningKey,
 } from './signing-key.js';
 
 const wrong = (text: string) => expect(() => parseSigningKey(text)).toThrow(MalformedSigningKey);
@@ -87,23 +85,5 @@ describe('a signing key', () => {
       expect(printed).not.toContain(bytes.toString('base64').slice(0, 8));
       expect(printed).not.toContain('ab ab');
     }
-  });
-});
-
-describe('the keys valid at a moment', () => {
-  const ending = (endsAt: number): TimedSigningKey => ({
-    ...parseSigningKey(newSigningKey('hmac', Buffer.alloc(32, 1)).secret),
-    endsAt,
-  });
-
-  it('are those that have not ended, in their order', () => {
-    const keys = [ending(Infinity), ending(2000), ending(1000)];
-    expect(validKeys(keys, 1999)).toEqual([keys[0], keys[1]]);
-    expect(validKeys(keys, 2000)).toEqual([keys[0]]);
-  });
-
-  it('are the array itself where none has ended', () => {
-    const keys = [ending(Infinity), ending(1000)];
-    expect(validKeys(keys, 999)).toBe(keys);
   });
 });

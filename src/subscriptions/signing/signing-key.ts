@@ -15,11 +15,6 @@ export interface SigningKey {
   readonly key: KeyObject;
 }
 
-/** A signing key that may end: on the clock of `performance.now()`, `Infinity` for the current one. */
-export interface TimedSigningKey extends SigningKey {
-  readonly endsAt: number;
-}
-
 /** The texts of a key that was just made: what the hub keeps, and what may be shown for ever (null: nothing). */
 export interface NewSigningKey {
   readonly kind: SigningKind;
@@ -80,17 +75,6 @@ export function parseSigningKey(text: string): SigningKey {
   throw new MalformedSigningKey(
     `a signing key starts with "${prefixOf.hmac}" or "${prefixOf.ed25519}"`,
   );
-}
-
-/** Those of `keys` that have not ended, in their order; the same array, and nothing made, where none has. */
-export function validKeys(
-  keys: readonly TimedSigningKey[],
-  now: number,
-): readonly TimedSigningKey[] {
-  for (const { endsAt } of keys) {
-    if (endsAt <= now) return keys.filter((key) => key.endsAt > now);
-  }
-  return keys;
 }
 
 function decoded(encoded: string): Buffer {

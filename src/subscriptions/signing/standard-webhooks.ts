@@ -1,5 +1,5 @@
 import { createHmac, sign as signWith } from 'node:crypto';
-import { parseSigningKey, type SigningKey } from './signing-key.js';
+import type { SigningKey } from './signing-key.js';
 
 /**
  * Signatures as the Standard Webhooks specification 1.0 defines them (https://www.standardwebhooks.com), over
@@ -68,7 +68,3 @@ export function signedHeaders(
     'webhook-signature': signature,
   };
 }
-
-/** The former names, until the engine reads several keys of an endpoint. */
-export type SigningSecret = SigningKey;
-export const parseSecret = parseSigningKey;
