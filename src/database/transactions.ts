@@ -5,8 +5,15 @@ import { Signals } from './signals.js';
 /** A transaction that is under way. Whatever must commit together takes the same one. */
 export type Tx = EntityManager;
 
+/** As much of a transaction as writing events takes: the API's are such, and the engine's, which know no entities. */
+export interface EventTx {
+  /** Resolves to the rows. */
+  query<T>(sql: string, parameters?: unknown[]): Promise<T>;
+  readonly queryRunner?: { data: { emitted?: boolean; now?: Date } };
+}
+
 /** Notes that `tx` wrote events, so that readers are woken once it has committed. */
-export function markEmitted(tx: Tx): void {
+export function markEmitted(tx: EventTx): void {
   tx.queryRunner!.data.emitted = true;
 }
 
@@ -47,8 +54,8 @@ export class Transactions {
 }
 
 /** Takes the practices' locks until the transaction ends. Must come before its first write. */
-export async function lockPractices(tx: Tx, practiceIds: readonly string[]): Promise<void> {
-  const [{ now }] = await tx.query(practiceLockSql, [practiceIds]);
+export async function lockPractices(tx: EventTx, practiceIds: readonly string[]): Promise<void> {
+  const [{ now }] = await tx.query<[{ now: Date }]>(practiceLockSql, [practiceIds]);
   tx.queryRunner!.data.now = now;
 }
 
@@ -56,10 +63,12 @@ export async function lockPractices(tx: Tx, practiceIds: readonly string[]): Pro
  * The database's clock, to the millisecond: in a transaction with locks the moment they were held, so that what
  * happens to a practice one after the other has rising times, whichever hub it came to.
  */
-export async function databaseTime(tx: Tx): Promise<Date> {
+export async function databaseTime(tx: EventTx): Promise<Date> {
   const locked: Date | undefined = tx.queryRunner?.data.now;
   if (locked) return locked;
-  const [{ now }] = await tx.query(`select clock_timestamp()::timestamptz(3) as now`);
+  const [{ now }] = await tx.query<[{ now: Date }]>(
+    `select clock_timestamp()::timestamptz(3) as now`,
+  );
   return now;
 }
 

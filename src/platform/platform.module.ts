@@ -3,6 +3,7 @@ import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { dataSourceOptions } from '../database/data-source.js';
 import { EnginePool } from '../database/engine-pool.js';
+import { EngineTransactions } from '../database/engine-transactions.js';
 import { Leases } from '../database/leases.js';
 import { Signals } from '../database/signals.js';
 import { Transactions } from '../database/transactions.js';
@@ -49,13 +50,24 @@ export class PlatformModule {
         Metrics,
         Leases,
         Transactions,
+        EngineTransactions,
         Commands,
         { provide: APP_GUARD, useClass: AccessGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: InputPipe },
         { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
       ],
-      exports: [Settings, Logger, Metrics, EnginePool, Signals, Leases, Transactions, Commands],
+      exports: [
+        Settings,
+        Logger,
+        Metrics,
+        EnginePool,
+        Signals,
+        Leases,
+        Transactions,
+        EngineTransactions,
+        Commands,
+      ],
     };
   }
 }
