@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import { eventually } from '../../test/support/eventually.js';
 import { book, bookMany, openClinic } from '../../test/support/factories-appointments.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
@@ -11,7 +12,8 @@ const due = new Date('2031-06-10T14:00:00.000Z');
 const halfAnHour = { reminderRules: [{ leadMinutes: 30 }] };
 
 beforeAll(async () => {
-  hub = await startTestHub();
+  // Enough for more than one batch at a time.
+  hub = await startTestHub({ settings: { HUB_DATABASE_CONNECTIONS: '20' } });
   tick = hub.app.get(ReminderTick);
 });
 afterAll(() => hub?.close());
@@ -102,4 +104,26 @@ it('lets live facts of the same practice through during a burst', async () => {
     .slice(types.indexOf('appointment.reminder_due'), types.lastIndexOf('appointment.reminder_due'))
     .filter((type) => type === 'appointment.scheduled');
   expect(between.length).toBeGreaterThan(0);
+});
+
+it('finds what lies behind more than it looks at, all of it of a practice that stays locked', async () => {
+  const [locked, other] = [await openClinic(hub, halfAnHour), await openClinic(hub, halfAnHour)];
+  await bookMany(hub, locked, 20_050, start);
+  const [visit] = await bookMany(hub, other, 1, start);
+  const holder = new pg.Client({ connectionString: hub.databaseUrl });
+  await holder.connect();
+  try {
+    await holder.query('begin');
+    await holder.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [
+      locked.practiceId,
+    ]);
+    expect(await tick.run(due)).toMatchObject({ fired: 1 });
+    const { rows } = await hub.database.query(
+      `select appointment_id as id from appointment_reminders where status = 'fired' and practice_id = any($1)`,
+      [[locked.practiceId, other.practiceId]],
+    );
+    expect(rows).toEqual([{ id: visit }]);
+  } finally {
+    await holder.end();
+  }
 });

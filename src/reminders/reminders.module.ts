@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { PracticesModule } from '../practices/practices.module.js';
+import { ReminderFiring } from './reminder-firing.js';
 import { ReminderClock } from './reminder-clock.js';
 import { ReminderPlanner } from './reminder-planner.js';
 import { ReminderTick } from './reminder-tick.js';
@@ -7,7 +8,7 @@ import { RuleChanges } from './rule-changes.js';
 
 @Module({
   imports: [PracticesModule],
-  providers: [ReminderPlanner, ReminderTick, ReminderClock, RuleChanges],
+  providers: [ReminderPlanner, ReminderTick, ReminderFiring, ReminderClock, RuleChanges],
   exports: [ReminderPlanner],
 })
 export class RemindersModule {}
