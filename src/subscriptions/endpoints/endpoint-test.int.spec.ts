@@ -177,6 +177,20 @@ describe('a test', () => {
     expect((await test(id)).status).toBe(409);
     await mark('-1 second');
     expect((await test(id)).status).toBe(200);
+
+    const key = { 'idempotency-key': `died-${id}` };
+    await test(id, {}, key);
+    const inFlightFor = (interval: string) =>
+      hub.database.query(
+        `update idempotency_keys set status = 102, body = null, created_at = now() - $2::interval where key = $1`,
+        [key['idempotency-key'], interval],
+      );
+    await inFlightFor('50 seconds');
+    expect((await test(id, {}, key)).body.code).toBe('idempotency_key_in_flight');
+    await inFlightFor('61 seconds');
+    const repeated = await test(id, {}, key);
+    expect(repeated.body.outcome).toBe('succeeded');
+    expect((await test(id, {}, key)).body).toEqual(repeated.body);
   });
 
   it('finds only endpoints that are there', async () => {
