@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { emitPatientCreated } from '../../test/support/emit.js';
 import { eventually } from '../../test/support/eventually.js';
+import { bookMany, openClinic } from '../../test/support/factories-appointments.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 import { EnginePool } from '../database/engine-pool.js';
 import { Settings } from '../platform/settings.js';
@@ -161,6 +162,25 @@ describe('housekeeping', () => {
               (select count(*)::int from replays) as replays, (select count(*)::int from replay_items) as items`,
     );
     expect(rows).toEqual([{ answers: 1, replays: 1, items: 0 }]);
+  });
+
+  it('forgets reminders of appointments that are long over', async () => {
+    const clinic = await openClinic(hub);
+    const days = (count: number) => new Date(Date.now() + count * 86_400_000);
+    await bookMany(hub, clinic, 6000, days(-100));
+    const kept = await bookMany(hub, clinic, 2, days(-1));
+    kept.push(...(await bookMany(hub, clinic, 2, days(100))));
+    await eventually(async () => {
+      const { rows } = await hub.database.query(
+        `select count(*)::int as waiting from appointment_reminders where status = 'pending'`,
+      );
+      expect(rows).toEqual([{ waiting: 2 }]);
+    });
+    await housekeeping.tick();
+    const { rows } = await hub.database.query(
+      `select appointment_id as id from appointment_reminders order by 1`,
+    );
+    expect(rows.map(({ id }) => id)).toEqual(kept);
   });
 
   it('forgets idempotency keys after a day', async () => {

@@ -20,6 +20,7 @@ import {
   eventsNeededSql,
   forgetEndedSecretsSql,
   forgetKeysSql,
+  forgetRemindersSql,
   forgetReplayItemsSql,
   forgetReplaysSql,
   forgetResponsesSql,
@@ -28,12 +29,16 @@ import {
 
 const everyMs = 600_000;
 const dayMs = 86_400_000;
+const remindersAtATime = 5000;
+const remindersARound = 100_000;
 
 /** Makes partitions before they are needed and drops those whose time is over. One hub at a time. */
 @Injectable()
 export class HousekeepingService implements OnModuleDestroy {
   private readonly holder = randomUUID();
   private working?: Promise<void>;
+  /** How far the reminders have been looked at; a new round over the table begins behind its end. */
+  private lastReminder = '0';
 
   constructor(
     private readonly pool: EnginePool,
@@ -64,9 +69,22 @@ export class HousekeepingService implements OnModuleDestroy {
       await this.repeat(forgetReplayItemsSql);
       await this.repeat(forgetReplaysSql, [this.settings.eventRetentionDays]);
       await this.pool.query(forgetEndedSecretsSql);
+      await this.forgetReminders();
       await this.leases.release(lease);
     } catch (error) {
       this.logger.warn({ err: error }, 'housekeeping failed; the next round tries again');
+    }
+  }
+
+  private async forgetReminders(): Promise<void> {
+    for (let seen = 0; seen < remindersARound; seen += remindersAtATime) {
+      const { rows } = await this.pool.query<{ last: string | null; seen: number }>(
+        forgetRemindersSql,
+        [this.lastReminder, remindersAtATime, this.settings.eventRetentionDays],
+      );
+      const piece = rows[0]!;
+      this.lastReminder = piece.seen < remindersAtATime ? '0' : piece.last!;
+      if (this.lastReminder === '0') return;
     }
   }
 

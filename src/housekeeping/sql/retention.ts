@@ -96,3 +96,18 @@ export const forgetReplaysSql = `
 
 /** Signing keys that have ended: nothing is signed with them any more, and no secret is kept for nothing. */
 export const forgetEndedSecretsSql = `delete from endpoint_secrets where expires_at <= clock_timestamp()`;
+
+/**
+ * Reminders of appointments that began more than $3 days ago: nothing is planned for these any more, so that nothing
+ * needs to know what was said. Looks at a piece of the table in the order of its key, after $1, at most $2 rows, since
+ * an index on the time would be one more to write with every reminder that fires. Names the last one it looked at.
+ */
+export const forgetRemindersSql = `
+  with piece as materialized (
+    select id, status, fire_until from appointment_reminders where id > $1 order by id limit $2
+  ), gone as (
+    delete from appointment_reminders as r using piece
+    where r.id = piece.id and piece.status <> 'pending' and r.status <> 'pending'
+      and piece.fire_until < now() - make_interval(days => $3)
+  )
+  select max(id) as last, count(*)::int as seen from piece`;
