@@ -1,20 +1,68 @@
 import { Injectable } from '@nestjs/common';
+import type pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
+import type { PooledClient } from './pooled-client.js';
 import { Signals } from './signals.js';
 
 /** A transaction that is under way. Whatever must commit together takes the same one. */
 export type Tx = EntityManager;
 
+/** A statement of a hot path: planned once per connection, and sent past the ORM (`execute`). */
+export interface Statement {
+  /** Unique in the hub. */
+  name: string;
+  text: string;
+}
+
+/** What a transaction knows of itself, kept in its query runner. */
+export interface TxState {
+  client: PooledClient;
+  /** What nobody waits for but the end of the transaction, in the order in which it was sent. */
+  sent: Promise<unknown>[];
+  /** The database's clock when the locks were held. */
+  locked?: Promise<Date>;
+  emitted?: boolean;
+}
+
 /** As much of a transaction as writing events takes: the API's are such, and the engine's, which know no entities. */
 export interface EventTx {
   /** Resolves to the rows. */
   query<T>(sql: string, parameters?: unknown[]): Promise<T>;
-  readonly queryRunner?: { data: { emitted?: boolean; now?: Date } };
+  readonly queryRunner?: { data: Partial<TxState> };
 }
 
 /** Notes that `tx` wrote events, so that readers are woken once it has committed. */
 export function markEmitted(tx: EventTx): void {
-  tx.queryRunner!.data.emitted = true;
+  stateOf(tx).emitted = true;
+}
+
+/**
+ * Runs a statement in `tx`. Statements that are sent without waiting for one another (`Promise.all`) travel together
+ * and are executed in the order in which they were sent.
+ */
+export async function execute<Row extends pg.QueryResultRow>(
+  tx: EventTx,
+  { name, text }: Statement,
+  values: unknown[],
+): Promise<Row[]> {
+  const { client } = stateOf(tx);
+  client.gather();
+  const { rows } = await client.query<Row>({ name, text, values });
+  return rows;
+}
+
+/**
+ * Sends a statement whose answer nobody needs. It is executed before whatever is sent after it; where it fails, the
+ * transaction fails of it. The last writes of a transaction travel with its commit this way.
+ */
+export function send(tx: Tx, statement: Statement, values: unknown[]): void {
+  track(stateOf(tx), execute(tx, statement, values));
+}
+
+function track({ sent }: TxState, statement: Promise<unknown>): void {
+  sent.push(statement);
+  // Looked at when the transaction ends.
+  statement.catch(() => undefined);
 }
 
 /** Opens the transactions in which facts become true. */
@@ -33,30 +81,70 @@ export class Transactions {
    * follow the first write, so without this racing writers about one subject come out inverted (12 % did, with
    * an idempotency row written first). Several practices are locked in key order, so that two transactions
    * cannot wait for each other.
+   *
+   * `work` starts before the locks are held, its statements do not: they queue behind them on the connection. So
+   * begin, locks and the first statement are one round trip, and `work` must do nothing past `tx` before it.
    */
   async run<T>(practiceIds: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
     try {
-      await runner.connect();
-      await runner.startTransaction('READ COMMITTED');
-      if (practiceIds.length > 0) await lockPractices(runner.manager, practiceIds);
-      const result = await work(runner.manager);
-      await runner.commitTransaction();
-      if (runner.data.emitted) this.signals.emit('events');
-      return result;
-    } catch (error) {
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
-      throw error;
+      const state: TxState = { client: await runner.connect(), sent: [] };
+      // Told that it is in one, or the ORM would open transactions of its own.
+      Object.assign(runner, { data: state, isTransactionActive: true });
+      try {
+        begin(runner.manager, practiceIds);
+        const result = await work(runner.manager);
+        await commit(state);
+        if (state.emitted) this.signals.emit('events');
+        return result;
+      } catch (error) {
+        const cause = causeOf([...(await failuresOf(state)), error]);
+        await state.client.query('rollback').catch(() => undefined);
+        throw cause;
+      }
     } finally {
       await runner.release();
     }
   }
 }
 
+function begin(tx: Tx, practiceIds: readonly string[]): void {
+  const state = stateOf(tx);
+  state.client.gather();
+  track(state, state.client.query('begin isolation level read committed'));
+  if (practiceIds.length > 0) track(state, lockPractices(tx, practiceIds));
+}
+
+async function commit({ client, sent }: TxState): Promise<void> {
+  client.gather();
+  const [{ command }] = await Promise.all([client.query('commit'), ...sent]);
+  // The answer to a commit after a statement that had failed, which PostgreSQL calls no error.
+  if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed');
+}
+
+async function failuresOf({ sent }: TxState): Promise<unknown[]> {
+  const settled = await Promise.allSettled(sent);
+  return settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+}
+
+const inFailedTransaction = '25P02';
+
+// What was sent behind a statement that failed has failed of that.
+function causeOf(failures: unknown[]): unknown {
+  const own = failures.find((each) => (each as { code?: string }).code !== inFailedTransaction);
+  return own ?? failures[0];
+}
+
+function stateOf(tx: EventTx): TxState {
+  return tx.queryRunner!.data as TxState;
+}
+
 /** Takes the practices' locks until the transaction ends. Must come before its first write. */
 export async function lockPractices(tx: EventTx, practiceIds: readonly string[]): Promise<void> {
-  const [{ now }] = await tx.query<[{ now: Date }]>(practiceLockSql, [practiceIds]);
-  tx.queryRunner!.data.now = now;
+  const rows = execute<{ now: Date }>(tx, practiceLock, [practiceIds]);
+  const locked = rows.then(([row]) => row!.now);
+  stateOf(tx).locked = locked;
+  await locked;
 }
 
 /**
@@ -64,7 +152,7 @@ export async function lockPractices(tx: EventTx, practiceIds: readonly string[])
  * happens to a practice one after the other has rising times, whichever hub it came to.
  */
 export async function databaseTime(tx: EventTx): Promise<Date> {
-  const locked: Date | undefined = tx.queryRunner?.data.now;
+  const locked = tx.queryRunner && stateOf(tx).locked;
   if (locked) return locked;
   const [{ now }] = await tx.query<[{ now: Date }]>(
     `select clock_timestamp()::timestamptz(3) as now`,
@@ -72,9 +160,12 @@ export async function databaseTime(tx: EventTx): Promise<Date> {
   return now;
 }
 
-export const practiceLockSql = `
-  select max(now) as now
-  from (
-    select pg_advisory_xact_lock(key), clock_timestamp()::timestamptz(3) as now
-    from (select distinct hashtextextended(id, 0) as key from unnest($1::text[]) as id order by key) as keys
-  ) as locks`;
+const practiceLock: Statement = {
+  name: 'practice-lock',
+  text: `
+    select max(now) as now
+    from (
+      select pg_advisory_xact_lock(key), clock_timestamp()::timestamptz(3) as now
+      from (select distinct hashtextextended(id, 0) as key from unnest($1::text[]) as id order by key) as keys
+    ) as locks`,
+};

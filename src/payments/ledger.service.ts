@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DateTime } from 'luxon';
 import { v7 as uuidv7 } from 'uuid';
-import type { Tx } from '../database/transactions.js';
+import { databaseTime, execute, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { replaceExternalIds } from '../platform/external-ids.js';
 import { conflict, invalidField, notFound } from '../platform/http/problem.js';
@@ -16,8 +16,8 @@ import {
   type EntryKind,
   type Refusal,
 } from './ledger.rules.js';
-import { ledgerTargetSql } from './sql/ledger-target.js';
-import { postEntrySql } from './sql/post-entry.js';
+import { ledgerTarget } from './sql/ledger-target.js';
+import { postEntry } from './sql/post-entry.js';
 
 const refusals: Record<Refusal, string> = {
   payment_reversed: 'The payment was reversed; nothing of it is left.',
@@ -29,17 +29,19 @@ type Input = NewCharge &
   Partial<Pick<NewPayment, 'method' | 'payer' | 'claimId' | 'remittanceId'>> &
   Partial<Pick<NewAdjustment, 'reason'>>;
 
-/** An entry before the account has given it its place. */
+/** An entry before it has its place on the account. */
 type Draft = Omit<LedgerEntry, 'ordinal' | 'balanceAfter' | 'version'>;
 
-/** Where an entry goes, and when. */
+/** Where an entry goes: the account as it is under the practice's lock. */
 interface Target {
-  now: Date;
   /** Of the practice. */
   timeZone: string;
   patientId: string | null;
   accountId: string;
   currency: string;
+  balance: string;
+  entries: number;
+  version: number;
 }
 
 @Injectable()
@@ -58,6 +60,7 @@ export class LedgerService {
     input: Input,
   ): Promise<LedgerEntry> {
     const target = await this.target(tx, practiceId, input);
+    const now = await databaseTime(tx);
     if (input.currency !== target.currency) {
       throw invalidField(
         '/currency',
@@ -65,7 +68,7 @@ export class LedgerService {
         `The account is kept in ${target.currency}.`,
       );
     }
-    return this.append(tx, cause, {
+    return this.append(tx, cause, target, {
       id: uuidv7(),
       practiceId,
       accountId: target.accountId,
@@ -73,8 +76,8 @@ export class LedgerService {
       kind,
       amount: input.amount,
       currency: target.currency,
-      postedOn: input.postedOn ?? today(target),
-      postedAt: target.now,
+      postedOn: input.postedOn ?? today(target, now),
+      postedAt: now,
       method: input.method ?? null,
       payer: input.payer ?? null,
       claimId: input.claimId ?? null,
@@ -127,13 +130,14 @@ export class LedgerService {
   ): Promise<LedgerEntry> {
     const { practiceId, accountId } = payment;
     const target = await this.target(tx, practiceId, { accountId });
-    return this.append(tx, cause, {
+    const now = await databaseTime(tx);
+    return this.append(tx, cause, target, {
       ...payment,
       id: uuidv7(),
       kind,
       amount,
-      postedOn: today(target),
-      postedAt: target.now,
+      postedOn: today(target, now),
+      postedAt: now,
       reason: reason ?? null,
       description: null,
       reversesEntryId: payment.id,
@@ -141,15 +145,23 @@ export class LedgerService {
     });
   }
 
-  private async append(tx: Tx, cause: Cause, draft: Draft): Promise<LedgerEntry> {
-    const [row] = await tx.query(postEntrySql, [
+  private async append(tx: Tx, cause: Cause, account: Target, draft: Draft): Promise<LedgerEntry> {
+    const balanceAfter = Number(account.balance) + effectOf(draft.kind, draft.amount);
+    const entry = Object.assign(new LedgerEntry(), draft, { balanceAfter });
+    if (draft.externalIds.length > 0) {
+      const { practiceId, id, externalIds } = draft;
+      await replaceExternalIds(tx, practiceId, familyOf(draft.kind), id, externalIds);
+    }
+    send(tx, postEntry, [
       draft.id,
       draft.practiceId,
       draft.accountId,
       draft.patientId,
       draft.kind,
-      effectOf(draft.kind, draft.amount),
+      draft.amount,
       draft.currency,
+      account.entries + 1,
+      balanceAfter,
       draft.postedOn,
       draft.postedAt,
       draft.method,
@@ -160,13 +172,9 @@ export class LedgerService {
       draft.description,
       draft.reversesEntryId,
       JSON.stringify(draft.externalIds),
+      account.version,
     ]);
-    const entry = tx.create(LedgerEntry, { ...draft, balanceAfter: Number(row.balanceAfter) });
-    if (draft.externalIds.length > 0) {
-      const { practiceId, id, externalIds } = draft;
-      await replaceExternalIds(tx, practiceId, familyOf(draft.kind), id, externalIds);
-    }
-    await this.outbox.append(tx, cause, entryPosted(entry, row.accountVersion));
+    this.outbox.say(tx, cause, entryPosted(entry, account.version + 1));
     return entry;
   }
 
@@ -175,7 +183,7 @@ export class LedgerService {
     practiceId: string,
     { patientId, accountId }: Pick<Input, 'patientId' | 'accountId'>,
   ): Promise<Target> {
-    const [target] = await tx.query(ledgerTargetSql, [practiceId, patientId, accountId]);
+    const [target] = await execute<Target>(tx, ledgerTarget, [practiceId, patientId, accountId]);
     if (!target) throw notFound('practice');
     if ((patientId === undefined) === (accountId === undefined)) {
       throw invalidField('/accountId', 'one_target', 'Give either patientId or accountId.');
@@ -191,6 +199,6 @@ export class LedgerService {
 }
 
 /** Zones are read by one library everywhere: the server's own may be older and not know a name. */
-function today({ now, timeZone }: Target): string {
+function today({ timeZone }: Target, now: Date): string {
   return DateTime.fromJSDate(now, { zone: timeZone }).toISODate()!;
 }
