@@ -7,7 +7,8 @@ import { Settings } from '../../platform/settings.js';
 import { Wakeable } from '../../platform/wakeable.js';
 import { shardOf } from '../deliveries/shard-owner.js';
 import { LeaseLost, ReplayQueue } from './replay-queue.js';
-import { ReplaysService, selectionOf, type OpenReplay } from './replays.service.js';
+import { selectionOf } from './replay-request.js';
+import { ReplaysService, type OpenReplay } from './replays.service.js';
 
 /** While something runs. A rate of one a second still goes on evenly. */
 const tickMs = 200;

@@ -4,24 +4,21 @@ import { DataSource, IsNull } from 'typeorm';
 import { EnginePool } from '../../database/engine-pool.js';
 import { isUniqueViolation } from '../../database/errors.js';
 import { Transactions, type Tx } from '../../database/transactions.js';
-import { typePattern } from '../../events/catalog/type-patterns.js';
 import type { Cause } from '../../events/outbox/outbox.js';
 import { afterId, limitOf, pageOf, type ListQuery, type Page } from '../../platform/http/lists.js';
-import { conflict, notFound, Problem, type ProblemError } from '../../platform/http/problem.js';
-import { idFloor } from '../deliveries/time-ids.js';
+import { conflict, notFound, Problem } from '../../platform/http/problem.js';
 import { EndpointEvents, endpointKey } from '../endpoints/endpoint-events.js';
 import { Endpoint } from '../endpoints/endpoint.entity.js';
 import { mostMatched } from './replay-queue.js';
-import { ReplayFinder, type Selection } from './replay-finder.js';
+import { ReplayFinder } from './replay-finder.js';
 import {
   defaultRatePerSecond,
-  defaultStatuses,
-  replayedStatuses,
   type NewReplay,
   type ReplayCount,
   type ReplayResource,
   type ReplayState,
 } from './replay.dto.js';
+import { requestOf, selectionOf, type ReplayRequest } from './replay-request.js';
 import { finishSql, openReplaysSql } from './sql/queue.js';
 import { createReplaySql, listReplaysSql, lockReplaySql, readReplaySql } from './sql/replays.js';
 
@@ -31,19 +28,11 @@ const mostOpenReplays = 200;
 const mostCountMs = 20_000;
 const cancelledByQuery = '57014';
 
-/** What was asked for, as it is kept. */
-interface Request {
-  from: string | null;
-  to: string | null;
-  eventTypes: string[] | null;
-  status: string[];
-}
-
 interface ReplayRow {
   id: string;
   endpoint_id: string;
   state: ReplayState;
-  request: Request;
+  request: ReplayRequest;
   missing: boolean;
   rate_per_second: number;
   matched: number;
@@ -60,27 +49,11 @@ export interface OpenReplay {
   id: string;
   endpointId: string;
   state: ReplayState;
-  request: Request;
+  request: ReplayRequest;
   missing: boolean;
   ratePerSecond: number;
   correlationId: string;
   createdAt: Date;
-}
-
-/** What an open replay is of. Nothing made after it was asked for: that comes by itself. */
-export function selectionOf(
-  replay: Pick<OpenReplay, 'endpointId' | 'request' | 'missing' | 'createdAt'>,
-): Selection {
-  const { from, to, eventTypes, status } = replay.request;
-  const end = to !== null && new Date(to) < replay.createdAt ? to : replay.createdAt;
-  return {
-    endpointId: replay.endpointId,
-    fromId: from === null ? null : idFloor(from),
-    toId: idFloor(end),
-    types: eventTypes,
-    statuses: status,
-    missing: replay.missing,
-  };
 }
 
 /** What was asked to be sent once more, and what became of it. */
@@ -237,42 +210,6 @@ export class ReplaysService {
     const exists = await this.dataSource.manager.existsBy(Endpoint, { id, deletedAt: IsNull() });
     if (!exists) throw notFound('endpoint');
   }
-}
-
-/** @throws Problem 422 with every fault at once. */
-function requestOf({ from, to, eventTypes, status, missing }: NewReplay): Request {
-  const errors: ProblemError[] = [];
-  const fault = (pointer: string, code: string, detail: string) =>
-    errors.push({ pointer, code, detail });
-  if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
-    fault('/to', 'not_after_from', 'to must lie after from.');
-  }
-  if (missing && status) {
-    fault(
-      '/status',
-      'not_with_missing',
-      'What is missing has no status, or is dead: leave it out.',
-    );
-  }
-  for (const [i, name] of (eventTypes ?? []).entries()) {
-    if (typePattern.test(name)) continue;
-    fault(`/eventTypes/${i}`, 'malformed', 'Name a type, a family such as payment.*, or *.');
-  }
-  for (const [i, name] of (status ?? []).entries()) {
-    if ((replayedStatuses as readonly string[]).includes(name)) continue;
-    fault(`/status/${i}`, 'unknown_status', `status must be of ${replayedStatuses.join(', ')}.`);
-  }
-  if (errors.length > 0) {
-    throw new Problem(422, 'validation_failed', 'The request is understood but not valid.', {
-      errors,
-    });
-  }
-  return {
-    from: from ?? null,
-    to: to ?? null,
-    eventTypes: eventTypes ?? null,
-    status: missing ? ['dead'] : (status ?? defaultStatuses),
-  };
 }
 
 function tooMuch(): Problem {

@@ -26,7 +26,11 @@ afterAll(async () => {
 
 beforeEach(async () => {
   practice = await aPractice(hub);
-  partner = await subscribe(hub, receiver, `/${uuidv7()}`, { practiceIds: [practice.id] });
+  // Not what is said of the other tests' endpoints, which have the same owner.
+  partner = await subscribe(hub, receiver, `/${uuidv7()}`, {
+    practiceIds: [practice.id],
+    eventTypes: ['patient.*', 'account.*'],
+  });
 });
 
 const feed = (query = ''): Promise<ApiAnswer> =>
