@@ -14,7 +14,7 @@ const eventsPerTransaction = 1000;
 const connections = 12;
 
 /** What was done, in the words of a dentist who types: brings the data of the event to about 0.7 KB. */
-const description =
+export const description =
   'Periodic oral evaluation, adult prophylaxis, four bitewing radiographs. Probing depths within normal limits ' +
   'apart from 4 mm distal of 14 and 31; bleeding on probing localized, home care reviewed. Amalgam on 30 shows a ' +
   'marginal ditch, to be watched. Next visit in six months.';
