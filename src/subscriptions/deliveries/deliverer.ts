@@ -10,7 +10,7 @@ import { DeadLetters } from './dead-letters.js';
 import { DueReader } from './due-reader.js';
 import { EndpointHealth } from './endpoint-health.js';
 import { EventCache } from './event-cache.js';
-import type { Lane } from './lane.js';
+import type { Lane, NewDelivery } from './lane.js';
 import { Lanes } from './lanes.js';
 import { ResultRecorder, type LaneResult } from './result-recorder.js';
 import { Sender } from './sender.js';
@@ -103,6 +103,24 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       }
     }
     this.waker.wake();
+  }
+
+  /** Whether a lane here might send for this endpoint at once. */
+  mayTake(endpointId: string): boolean {
+    return this.lanes.get(endpointId) !== undefined;
+  }
+
+  /**
+   * Takes deliveries over that were made just now, so that nobody has to look for them.
+   * @param deliveries all of one batch for this endpoint
+   * @returns false where they have to be looked for: the lane is behind, or held up, or not here
+   */
+  take(endpointId: string, deliveries: readonly NewDelivery[]): boolean {
+    const lane = this.lanes.get(endpointId);
+    if (!lane || !this.owner.holds(lane.target.shard)) return false;
+    if (!lane.take(deliveries, this.lanes.window())) return false;
+    this.pump(lane);
+    return true;
   }
 
   private async run(): Promise<void> {

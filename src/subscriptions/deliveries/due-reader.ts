@@ -141,10 +141,12 @@ export class DueReader {
       const own = all.filter(({ id }) => id !== null);
       const isFull = own.length === size;
       const last = isFull ? own.at(-1) : all.find(({ id }) => id === null);
-      if (last) lane.readThrough = Math.max(lane.readThrough, Number(last.sequence));
+      // What fan-out handed over meanwhile is in hand already.
+      const handedOver = lane.readThrough;
+      if (last) lane.readThrough = Math.max(handedOver, Number(last.sequence));
       if (isFull) lane.mayHavePending = true;
       return own
-        .filter(({ id }) => !before.has(id!))
+        .filter(({ id, sequence }) => !before.has(id!) && Number(sequence) > handedOver)
         .map((row) => found(lane, generation, row, 'stream', 0, null));
     });
   }

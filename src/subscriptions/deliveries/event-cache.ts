@@ -17,39 +17,39 @@ export class EventCache {
 
   constructor(private readonly pool: EnginePool) {}
 
-  /** The events there are; those that retention has dropped are missing. */
-  async get(ids: Iterable<string>): Promise<Map<string, LoggedEvent>> {
+  /**
+   * The events there are; those that retention has dropped are missing. Kept for the next who asks are those that
+   * several want now: of the others each would only make the garbage collector copy it.
+   */
+  async get(ids: readonly string[]): Promise<Map<string, LoggedEvent>> {
+    const wanted = new Set<string>();
+    const shared = new Set<string>();
+    for (const id of ids) (wanted.has(id) ? shared : wanted).add(id);
+    const ahead = new Set([...wanted].map((id) => this.reading.get(id)).filter(Boolean));
+    if (ahead.size > 0) await Promise.all(ahead);
     const found = new Map<string, LoggedEvent>();
     const missing: string[] = [];
-    const awaited = new Set<Promise<unknown>>();
-    const wanted = new Set(ids);
     for (const id of wanted) {
       const event = this.kept.get(id);
-      const reading = this.reading.get(id);
       if (event) found.set(id, event);
-      else if (reading) awaited.add(reading);
       else missing.push(id);
     }
-    if (missing.length > 0)
-      for (const event of await this.read(missing)) found.set(event.id, event);
-    if (awaited.size === 0) return found;
-    await Promise.all(awaited);
-    const late = [...wanted].filter((id) => !found.has(id));
-    const again: string[] = [];
-    for (const id of late) {
-      const event = this.kept.get(id);
-      if (event) found.set(id, event);
-      else again.push(id);
+    if (missing.length === 0) return found;
+    for (const event of await this.read(missing)) {
+      found.set(event.id, event);
+      if (shared.has(event.id)) this.keep(event);
     }
-    if (again.length > 0) for (const event of await this.read(again)) found.set(event.id, event);
     return found;
   }
 
   /** Reads ahead what will be asked for in a moment. Failing is left to whoever asks. */
-  prefetch(ids: readonly string[]): void {
-    const missing = ids.filter((id) => !this.kept.has(id) && !this.reading.has(id));
+  prefetch(ids: ReadonlySet<string>): void {
+    const missing = [...ids].filter((id) => !this.kept.has(id) && !this.reading.has(id));
     if (missing.length === 0) return;
-    const reading = this.read(missing).catch(() => undefined);
+    const reading = this.read(missing).then(
+      (events) => events.forEach((event) => this.keep(event)),
+      () => undefined,
+    );
     for (const id of missing) this.reading.set(id, reading);
     void reading.then(() => missing.forEach((id) => this.reading.delete(id)));
   }
@@ -63,9 +63,7 @@ export class EventCache {
       rowMode: 'array',
       types: asText as never,
     });
-    const events = rows.map((row) => new LoggedEvent(row));
-    for (const event of events) this.keep(event);
-    return events;
+    return rows.map((row) => new LoggedEvent(row));
   }
 
   private keep(event: LoggedEvent): void {

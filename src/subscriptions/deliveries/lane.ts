@@ -8,6 +8,9 @@ const retryTurn = 10;
 /** What a lane holds that may not send: enough for the probe. */
 const waitingWindow = 2;
 
+/** A delivery that fan-out has just made. */
+export type NewDelivery = Pick<DueDelivery, 'id' | 'sequence' | 'event'>;
+
 /** A change in how an endpoint fares, for those who keep and tell it. */
 export type HealthChange = 'failed' | 'opened' | 'recovered' | 'gone' | 'throttled';
 
@@ -138,6 +141,24 @@ export class Lane {
   opened(delivery: DueDelivery): void {
     if (delivery.from === 'stream') this.open.set(delivery.id, delivery.sequence);
     else this.openApart.add(delivery.id);
+  }
+
+  /**
+   * Deliveries made just now, if they are the very next ones of the stream and there is room: then no read is needed.
+   * Those of ordered endpoints are looked up, since the table knows what holds them up.
+   */
+  take(deliveries: readonly NewDelivery[], window: number): boolean {
+    const isNext = deliveries.every(({ sequence }, i) => sequence === this.readThrough + i + 1);
+    const isFree = !this.paused && !this.breaker.isOpen && this.target.ordering === 'none';
+    if (!isNext || !isFree || this.queued + deliveries.length > window) return false;
+    for (const { id, sequence, event } of deliveries) {
+      const rest = { attempts: 0, orderKey: null, replayId: null };
+      const delivery: DueDelivery = { id, from: 'stream', sequence, event, ...rest };
+      this.opened(delivery);
+      this.enqueue(delivery);
+      this.readThrough = sequence;
+    }
+    return true;
   }
 
   /** It may go as soon as the endpoint may have another one. */

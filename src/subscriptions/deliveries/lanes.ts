@@ -37,6 +37,10 @@ export class Lanes {
     return this.lanes.values();
   }
 
+  get(endpointId: string): Lane | undefined {
+    return this.lanes.get(endpointId);
+  }
+
   /** Those that may be read and sent for right now. */
   held(): Lane[] {
     return [...this.lanes.values()].filter(({ target }) => this.owner.holds(target.shard));

@@ -1,7 +1,9 @@
-import type { StoredEvent } from '../../events/catalog/envelope.js';
+import { projectEvent, type StoredEvent } from '../../events/catalog/envelope.js';
+import type { PayloadMode } from '../../events/catalog/fields.js';
 import { matcherOf } from '../../events/catalog/type-patterns.js';
 import type { EventHeader } from '../../events/log/event-log.js';
 import { comparePositions, type Position } from '../../events/position.js';
+import { compile, type Filter } from '../filter/filter.js';
 
 /** What fan-out needs to know of an endpoint. */
 export interface Listener {
@@ -13,8 +15,35 @@ export interface Listener {
   practiceIds: string[] | null;
   /** Nothing that its owner caused. */
   excludeOwn: boolean;
+  /** On the data as the payload mode shows it; null lets all pass. */
+  filter: Filter | null;
+  payloadMode: PayloadMode;
   /** Events settled before the endpoint was made are not for it. */
   from: Position;
+}
+
+/** The columns of an endpoint that make it a listener. */
+export interface ListenerRow {
+  id: string;
+  owner: string;
+  event_types: string[];
+  practice_ids: string[] | null;
+  exclude_own: boolean;
+  filter: Filter | null;
+  payload_mode: PayloadMode;
+}
+
+export function listenerFromRow(row: ListenerRow, from: Position): Listener {
+  return {
+    id: row.id,
+    owner: row.owner,
+    eventTypes: row.event_types,
+    practiceIds: row.practice_ids,
+    excludeOwn: row.exclude_own,
+    filter: row.filter,
+    payloadMode: row.payload_mode,
+    from,
+  };
 }
 
 /** Reads whole events; one that the log holds no more is not in the answer. */
@@ -22,6 +51,8 @@ export type ReadEvents = (ids: readonly string[]) => Promise<readonly StoredEven
 
 interface Entry extends Listener {
   matches(type: string): boolean;
+  /** Undefined where there is no filter. */
+  passes?(data: object): boolean;
 }
 
 /**
@@ -31,11 +62,15 @@ interface Entry extends Listener {
 export class EndpointIndex {
   private readonly everywhere: Entry[] = [];
   private readonly byPractice = new Map<string, Entry[]>();
+  private readonly filtering: Entry[] = [];
   private readonly byOwner = new Map<string, Entry[]>();
 
   constructor(listeners: readonly Listener[]) {
     for (const listener of listeners) {
-      const entry = { ...listener, matches: matcherOf(listener.eventTypes) };
+      const { filter, eventTypes } = listener;
+      const passes = filter ? compile(filter) : undefined;
+      const entry: Entry = { ...listener, matches: matcherOf(eventTypes), passes };
+      if (passes) this.filtering.push(entry);
       put(this.byOwner, entry.owner, entry);
       if (!entry.practiceIds) this.everywhere.push(entry);
       for (const practiceId of entry.practiceIds ?? []) put(this.byPractice, practiceId, entry);
@@ -57,7 +92,24 @@ export class EndpointIndex {
         for (const entry of entries) if (wants(entry, event)) put(routes, entry.id, event);
       }
     }
+    await this.applyFilters(routes, read);
     return routes;
+  }
+
+  /** Each event that a filter asks about is read once, and projected once for each mode. */
+  private async applyFilters(routes: Map<string, EventHeader[]>, read: ReadEvents): Promise<void> {
+    const asked = this.filtering.filter(({ id }) => routes.has(id));
+    if (asked.length === 0) return;
+    const ids = new Set(asked.flatMap(({ id }) => routes.get(id)!.map((event) => event.id)));
+    const shown = new ShownData(await read([...ids]));
+    for (const { id, payloadMode, passes } of asked) {
+      const route = routes.get(id)!.filter((event) => {
+        const data = shown.of(event.id, payloadMode);
+        return data !== undefined && passes!(data);
+      });
+      if (route.length > 0) routes.set(id, route);
+      else routes.delete(id);
+    }
   }
 
   private candidates(event: EventHeader, owners: ReadonlyMap<string, string>): Entry[][] {
@@ -67,6 +119,26 @@ export class EndpointIndex {
     const others = this.byOwner.get(owners.get(event.id) ?? '') ?? [];
     // An endpoint that fails would be told so by one delivery more that fails.
     return [others.filter(({ id }) => event.subject !== `endpoints/${id}`)];
+  }
+}
+
+/** Events as the payload modes show them. */
+class ShownData {
+  private readonly events: Map<string, StoredEvent>;
+  private readonly shown = new Map<string, object>();
+
+  constructor(events: readonly StoredEvent[]) {
+    this.events = new Map(events.map((event) => [event.id, event]));
+  }
+
+  /** Undefined where the log holds the event no more. */
+  of(id: string, mode: PayloadMode): object | undefined {
+    const event = this.events.get(id);
+    if (!event) return undefined;
+    const key = `${mode} ${id}`;
+    let data = this.shown.get(key);
+    if (!data) this.shown.set(key, (data = projectEvent(event, mode)));
+    return data;
   }
 }
 

@@ -3,12 +3,17 @@ import type { PoolClient } from 'pg';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Signals } from '../../database/signals.js';
 import { Metrics } from '../../platform/metrics.js';
-import { claimBatch } from '../../events/bus/claim.js';
+import { BatchTaken, claimBatch } from '../../events/bus/claim.js';
 import { EventBus, type EventBatch, type Subscription } from '../../events/bus/event-bus.js';
 import { EventLog, type EventHeader } from '../../events/log/event-log.js';
-import { EndpointIndex } from './endpoint-index.js';
+import { Deliverer } from '../deliveries/deliverer.js';
+import { EventCache } from '../deliveries/event-cache.js';
+import { DeliveryRows } from './delivery-rows.js';
+import { EndpointIndex, listenerFromRow } from './endpoint-index.js';
 import {
   endpointSetVersionSql,
+  fanOutCountSql,
+  fanOutRowsSql,
   insertDeliveriesSql,
   listenersSql,
   lockCountersSql,
@@ -19,6 +24,17 @@ export const fanOutGroup = 'fan-out';
 
 /** Rows of one insert: bounds a statement's memory where an event goes to very many endpoints. */
 const mostRowsAtOnce = 10_000;
+/** A batch of so few deliveries is handed to the deliverer; of more, most would find no room there. */
+const mostHandedOver = 200;
+
+type Routes = Map<string, EventHeader[]>;
+
+interface Made {
+  id: string;
+  endpointId: string;
+  sequence: number;
+  eventId: string;
+}
 
 /** Turns each event into one delivery row for every endpoint that wants it, numbered without gaps. */
 @Injectable()
@@ -30,6 +46,8 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly bus: EventBus,
     private readonly pool: EnginePool,
     private readonly log: EventLog,
+    private readonly deliverer: Deliverer,
+    private readonly events: EventCache,
     private readonly signals: Signals,
     private readonly metrics: Metrics,
   ) {}
@@ -44,20 +62,102 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** One transaction per batch: the cursor, the numbers and the rows, or nothing of it. */
   async handle(batch: EventBatch): Promise<void> {
-    const { endpointIds, made } = await this.pool.transaction(async (client) => {
-      await claimBatch(client, batch);
-      const index = await this.endpoints(client);
-      const routes = await index.route(batch.events, (ids) => this.log.eventsOf(ids, client));
-      return routes.size > 0 ? this.write(client, routes) : { endpointIds: [], made: 0 };
+    for (;;) {
+      const { version, index } = this.cached ?? (await this.readEndpoints(this.pool));
+      const routes = await index.route(batch.events, (ids) => this.log.eventsOf(ids, this.pool));
+      const rows = rowsOf(routes);
+      if (batch.redriven || batch.parked?.length || rows.length > mostRowsAtOnce) {
+        return this.handleInSteps(batch);
+      }
+      if (await this.handleAtOnce(batch, version, routes, rows)) return;
+      const now = await this.readEndpoints(this.pool);
+      if (now.version === version) throw new BatchTaken(`${batch.group}/${batch.partition}`);
+    }
+  }
+
+  /** @returns false where nothing was done: the cursor stands elsewhere, or an endpoint has changed */
+  private async handleAtOnce(
+    { group, bus, partition, after, through }: EventBatch,
+    version: string,
+    routes: Routes,
+    rows: DeliveryRows,
+  ): Promise<boolean> {
+    const isSmall = rows.length <= mostHandedOver;
+    if (isSmall) this.events.prefetch(new Set([...routes.values()].flat().map(({ id }) => id)));
+    const { rows: answer } = await this.pool.query({
+      name: isSmall ? 'fan-out-rows' : 'fan-out-count',
+      text: isSmall ? fanOutRowsSql : fanOutCountSql,
+      values: [
+        ...[group, bus, partition],
+        ...[after.generation, after.xactId, after.seq],
+        ...[through.generation, through.xactId, through.seq],
+        version,
+        ...rows.literals,
+        [...routes.keys()],
+        [...routes.values()].map((events) => events.length),
+      ],
     });
+    if (isSmall) {
+      if (answer.length === 0) return false;
+      await this.handOver(answer.filter(({ id }) => id !== null).map(madeFromRow));
+      return true;
+    }
+    const made: number | null = answer[0].made;
+    if (made === null) return false;
+    this.announce(made, [...routes.keys()]);
+    return true;
+  }
+
+  // What the deliverer has room for goes on at once; it looks for the rest itself.
+  private async handOver(made: readonly Made[]): Promise<void> {
+    if (made.length === 0) return;
+    this.metrics.deliveriesMade.inc(made.length);
+    const byEndpoint = new Map<string, Made[]>();
+    for (const delivery of made) {
+      const own = byEndpoint.get(delivery.endpointId);
+      if (own) own.push(delivery);
+      else byEndpoint.set(delivery.endpointId, [delivery]);
+    }
+    const wanted = [...byEndpoint.keys()].filter((id) => this.deliverer.mayTake(id));
+    const events =
+      wanted.length > 0
+        ? await this.events.get(made.map(({ eventId }) => eventId)).catch(() => new Map())
+        : new Map();
+    const left = [...byEndpoint].filter(([id, own]) => {
+      own.sort((a, b) => a.sequence - b.sequence);
+      const due = own.flatMap(({ eventId, ...delivery }) => {
+        const event = events.get(eventId);
+        return event ? { ...delivery, event } : [];
+      });
+      return due.length < own.length || !this.deliverer.take(id, due);
+    });
+    if (left.length > 0)
+      this.signals.emit(
+        'deliveries',
+        left.map(([id]) => id),
+      );
+  }
+
+  private announce(made: number, endpointIds: string[]): void {
     if (made === 0) return;
     this.metrics.deliveriesMade.inc(made);
     this.signals.emit('deliveries', endpointIds);
   }
 
+  // What is rare: a batch with events to be parked, one driven once more, one with very many deliveries.
+  private async handleInSteps(batch: EventBatch): Promise<void> {
+    const { endpointIds, made } = await this.pool.transaction(async (client) => {
+      await claimBatch(client, batch);
+      const { index } = await this.readEndpoints(client);
+      const routes = await index.route(batch.events, (ids) => this.log.eventsOf(ids, client));
+      return routes.size > 0 ? this.write(client, routes) : { endpointIds: [], made: 0 };
+    });
+    this.announce(made, endpointIds);
+  }
+
   private async write(
     client: PoolClient,
-    routes: Map<string, EventHeader[]>,
+    routes: Routes,
   ): Promise<{ endpointIds: string[]; made: number }> {
     const { rows: counters } = await client.query<{ endpoint_id: string; last_sequence: string }>({
       name: 'fan-out-lock',
@@ -79,54 +179,46 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     return { endpointIds, made: rows.length };
   }
 
-  private async endpoints(client: PoolClient): Promise<EndpointIndex> {
+  /** The endpoints as they are now, from the cache where none has changed. */
+  private async readEndpoints(
+    client: Pick<PoolClient, 'query'>,
+  ): Promise<{ version: string; index: EndpointIndex }> {
     const { rows } = await client.query<{ version: string }>({
       name: 'endpoint-set-version',
       text: endpointSetVersionSql,
     });
     const { version } = rows[0]!;
     if (this.cached?.version !== version) {
+      // Read after the version: what changes between the two is found when the version is compared again.
       const listeners = await client.query(listenersSql);
       const index = new EndpointIndex(
-        listeners.rows.map((row) => ({
-          id: row.id,
-          owner: row.owner,
-          eventTypes: row.event_types,
-          practiceIds: row.practice_ids,
-          excludeOwn: row.exclude_own,
-          from: { generation: row.from_generation, xactId: row.from_xact_id, seq: '0' },
-        })),
+        listeners.rows.map((row) =>
+          listenerFromRow(row, {
+            generation: row.from_generation,
+            xactId: row.from_xact_id,
+            seq: '0',
+          }),
+        ),
       );
       this.cached = { version, index };
     }
-    return this.cached.index;
+    return this.cached;
   }
 }
 
-/**
- * Delivery rows as the columns that `unnest` takes, each a PostgreSQL array literal: ids, numbers and names of types
- * need no escaping, for which the driver would search every one of them.
- */
-class DeliveryRows {
-  private readonly columns: (string | number)[][] = [[], [], [], [], []];
-
-  add(endpointId: string, sequence: number, event: EventHeader): void {
-    const [endpoints, sequences, events, types, practices] = this.columns;
-    endpoints!.push(endpointId);
-    sequences!.push(sequence);
-    events!.push(event.id);
-    types!.push(event.type);
-    practices!.push(event.practiceId ?? 'null');
+function rowsOf(routes: Routes): DeliveryRows {
+  const rows = new DeliveryRows();
+  for (const [endpointId, events] of routes) {
+    events.forEach((event, i) => rows.add(endpointId, i + 1, event));
   }
+  return rows;
+}
 
-  get length(): number {
-    return this.columns[0]!.length;
-  }
-
-  *chunks(size: number): Generator<{ columns: string[]; isLast: boolean }> {
-    for (let from = 0; from < this.length; from += size) {
-      const columns = this.columns.map((column) => `{${column.slice(from, from + size).join()}}`);
-      yield { columns, isLast: from + size >= this.length };
-    }
-  }
+function madeFromRow(row: Record<string, string>): Made {
+  return {
+    id: row.id!,
+    endpointId: row.endpoint_id!,
+    sequence: Number(row.sequence),
+    eventId: row.event_id!,
+  };
 }
