@@ -68,17 +68,24 @@ export function toCloudEvent(stored: StoredEvent, { mode, publicUrl }: View): Cl
 }
 
 /** `data` in a payload mode. What the catalogue does not know (a type since removed) shows nothing. */
+export function projectEvent(
+  { type, data }: Pick<StoredEvent, 'type' | 'data'>,
+  mode: PayloadMode,
+): Record<string, unknown> {
+  return isEventType(type) ? projectFields(definitionOf(type).fields, data, mode) : {};
+}
+
+/** The same with the links that `thin` has instead of the rest. */
 function projectData(
   { type, practiceId, data }: StoredEvent,
   mode: PayloadMode,
   publicUrl: string,
 ): Record<string, unknown> {
   if (!isEventType(type)) return {};
-  const definition = definitionOf(type);
-  const shown = projectFields(definition.fields, data, mode);
+  const shown = projectEvent({ type, data }, mode);
   if (mode !== 'thin') return shown;
   const base = practiceId ? `${publicUrl}/v1/practices/${practiceId}` : `${publicUrl}/v1`;
-  const links = Object.entries(definition.links(data as never)).map(([name, path]) => [
+  const links = Object.entries(definitionOf(type).links(data as never)).map(([name, path]) => [
     name,
     base + path,
   ]);

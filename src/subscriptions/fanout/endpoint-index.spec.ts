@@ -6,7 +6,17 @@ import { EndpointIndex, type Listener } from './endpoint-index.js';
 
 function listener(id: string, eventTypes: string[], rest: Partial<Listener> = {}): Listener {
   const owner = 'applications/a';
-  return { id, owner, eventTypes, practiceIds: null, excludeOwn: false, from: logStart, ...rest };
+  return {
+    id,
+    owner,
+    eventTypes,
+    practiceIds: null,
+    excludeOwn: false,
+    filter: null,
+    payloadMode: 'full',
+    from: logStart,
+    ...rest,
+  };
 }
 
 function event(id: string, type: string, practiceId: string | null = 'elm'): EventHeader {
@@ -77,6 +87,53 @@ describe('which endpoints want an event', () => {
     reads.length = 0;
     await routes([listener('all', ['*'])], events);
     expect(reads).toEqual([]);
+  });
+});
+
+describe('a filter', () => {
+  const payments = [1, 2, 3].map((n) => event(String(n), 'payment.posted'));
+  const data = [
+    { amount: 100, payer: { type: 'patient' } },
+    { amount: 200, payer: { type: 'other', name: 'Ada' } },
+    { amount: 300, payer: { type: 'patient' } },
+  ];
+  const readData = async (ids: readonly string[]) => {
+    reads.push([...ids]);
+    return ids.map((id) => ({ id, type: 'payment.posted', data: data[Number(id) - 1] }) as never);
+  };
+
+  it('decides by the data, read once for all who ask', async () => {
+    reads.length = 0;
+    const index = new EndpointIndex([
+      listener('all', ['*']),
+      listener('large', ['*'], { filter: { amount: { $gte: 200 } } }),
+      listener('small', ['*'], { filter: { amount: 100 }, payloadMode: 'minimum' }),
+      listener('none', ['*'], { filter: { amount: 1 } }),
+      listener('uninterested', ['patient.*'], { filter: { amount: 100 } }),
+    ]);
+    const found = await index.route(payments, readData);
+    expect(Object.fromEntries([...found].map(([id, list]) => [id, list.map((e) => e.id)]))).toEqual(
+      {
+        all: ['1', '2', '3'],
+        large: ['2', '3'],
+        small: ['1'],
+      },
+    );
+    expect(reads).toEqual([['1', '2', '3']]);
+  });
+
+  it('sees only what the payload mode shows', async () => {
+    const filter = { 'payer.name': 'Ada' };
+    const index = new EndpointIndex([
+      listener('full', ['*'], { filter }),
+      listener('minimum', ['*'], { filter, payloadMode: 'minimum' }),
+    ]);
+    expect([...(await index.route(payments, readData)).keys()]).toEqual(['full']);
+  });
+
+  it('lets nothing pass that the log has dropped', async () => {
+    const index = new EndpointIndex([listener('a', ['*'], { filter: { x: { $ne: 1 } } })]);
+    expect(await index.route(payments, async () => [])).toEqual(new Map());
   });
 });
 

@@ -11,7 +11,7 @@ import {
 } from '../../events/log/event-log.js';
 import { comparePositions, logStart, type Position } from '../../events/position.js';
 import { mostAttempts, prefixesOf } from '../deliveries/deliveries.service.js';
-import { EndpointIndex } from '../fanout/endpoint-index.js';
+import { EndpointIndex, listenerFromRow } from '../fanout/endpoint-index.js';
 import { fanOutGroup } from '../fanout/fan-out.service.js';
 import {
   fanOutReachSql,
@@ -137,16 +137,7 @@ export class ReplayFinder {
       practice_ids,
       fanOutGroup,
     ]);
-    const index = new EndpointIndex([
-      {
-        id: listener.id,
-        owner: listener.owner,
-        eventTypes: event_types,
-        practiceIds: practice_ids,
-        excludeOwn: listener.exclude_own,
-        from: logStart,
-      },
-    ]);
+    const index = new EndpointIndex([listenerFromRow(listener, logStart)]);
     for (;;) {
       const { rows } = await client.query<HeaderRow>({
         text: `fetch ${fetchSize} from missing`,
