@@ -260,6 +260,31 @@ function AreObjects(options: { each?: boolean } = {}): PropertyDecorator {
   );
 }
 
+/** An object as it came, of any names; with `texts` each of them has a text. */
+export function JsonObject(options: FieldOptions & { texts?: boolean } = {}): PropertyDecorator {
+  const { texts = false } = options;
+  return applyDecorators(
+    // The copy that is made of a plain object lacks names such as `toString`.
+    Transform(({ obj, key }) => obj[key]),
+    field(
+      options,
+      { type: 'object', additionalProperties: texts ? { type: 'string' } : true },
+      AreObjects(),
+      ...(texts ? [HasTexts()] : []),
+    ),
+  );
+}
+
+function HasTexts(): PropertyDecorator {
+  return ValidateBy({
+    name: 'hasTexts',
+    validator: {
+      validate: (value) => Object.values(value ?? {}).every((each) => typeof each === 'string'),
+      defaultMessage: () => '$property must have a text under every name',
+    },
+  });
+}
+
 /** A list of objects, at most `most`. */
 export function NestedList(
   type: () => new () => object,

@@ -3,27 +3,46 @@ import { matchesNothing } from '../../events/catalog/type-patterns.js';
 import { Problem, type ProblemError } from '../../platform/http/problem.js';
 import type { WebhookClient } from '../deliveries/webhook-client.js';
 import { InvalidWebhookUrl } from '../deliveries/webhook-url.js';
+import { filterErrors } from '../filter/filter-rules.js';
 import type { EndpointChange } from './endpoint.dto.js';
+import type { Endpoint } from './endpoint.entity.js';
+import { headerErrors, metadataErrors } from './endpoint-settings.js';
 
 /**
  * Checks what the form of a field does not tell: whether the address may be called, whether the types and practices
- * exist. Absent fields are not looked at.
+ * exist, whether the headers are the owner's to set, whether the filter names what this endpoint is shown. Absent
+ * fields are not looked at; but a filter that stays is, where types or payload mode change under it.
  * @throws Problem 422 with every fault at once.
  */
 export async function checkEndpoint(
   tx: Tx,
   client: WebhookClient,
-  { url, eventTypes, practiceIds }: EndpointChange,
+  change: EndpointChange,
+  current?: Endpoint,
 ): Promise<void> {
+  const { url, eventTypes, practiceIds, headers, metadata } = change;
+  const unknownTypes = typeErrors(eventTypes ?? []);
   const errors = [
     ...(url === undefined ? [] : urlErrors(client, url)),
-    ...typeErrors(eventTypes ?? []),
+    ...unknownTypes,
+    ...headerErrors(headers ?? {}),
+    ...metadataErrors(metadata ?? {}),
+    ...(unknownTypes.length > 0 ? [] : filterFaults(change, current)),
     ...(await practiceErrors(tx, practiceIds ?? [])),
   ];
   if (errors.length === 0) return;
   throw new Problem(422, 'validation_failed', 'The request is understood but not valid.', {
     errors,
   });
+}
+
+function filterFaults(change: EndpointChange, current?: Endpoint): ProblemError[] {
+  const { filter, eventTypes, payloadMode } = change;
+  const isAsBefore = [filter, eventTypes, payloadMode].every((each) => each === undefined);
+  const wanted = filter === undefined ? current?.filter : filter;
+  if (isAsBefore || !wanted) return [];
+  const types = eventTypes ?? current?.eventTypes ?? [];
+  return filterErrors(wanted, types, payloadMode ?? current?.payloadMode ?? 'full');
 }
 
 function urlErrors(client: WebhookClient, url: string): ProblemError[] {

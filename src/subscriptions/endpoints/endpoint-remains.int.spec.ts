@@ -26,6 +26,26 @@ const insertSql = `
          case when $3 > 0 then now() end, case when $2 = 'failed' then now() + interval '1 hour' end
   from generate_series(1, $4::int) as n`;
 
+/** What was put into the queues for an endpoint, as the engine does. */
+const queueSql = `
+  with retries as (
+    insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+    select id, endpoint_id, sequence, event_id, attempts, next_attempt_at
+    from deliveries where endpoint_id = $1 and status = 'failed'
+  )
+  insert into delivery_followers (delivery_id, endpoint_id, order_key, sequence, event_id)
+  select id, endpoint_id, 'patients/x', sequence, event_id
+  from deliveries where endpoint_id = $1 and status = 'pending' and sequence <= $2`;
+
+async function queued(id: string): Promise<number> {
+  const { rows } = await hub.database.query(
+    `select (select count(*) from delivery_retries where endpoint_id = $1)
+          + (select count(*) from delivery_followers where endpoint_id = $1) as count`,
+    [id],
+  );
+  return Number(rows[0].count);
+}
+
 async function statuses(id: string): Promise<Record<string, number>> {
   const { rows } = await hub.database.query(
     `select status || coalesce(':' || withheld_reason, '') as status, count(*)::int as count
@@ -39,6 +59,7 @@ it('withholds what is open with the deletion, and leaves what is finished as it 
   const id = await endpoint();
   await hub.database.query(insertSql, [id, 'pending', 0, 3]);
   await hub.database.query(insertSql, [id, 'failed', 2, 4]);
+  await hub.database.query(queueSql, [id, 0]);
   await hub.database.query(insertSql, [id, 'delivered', 1, 5]);
   await hub.database.query(insertSql, [id, 'dead', 8, 6]);
   expect((await remove(id)).status).toBe(204);
@@ -52,6 +73,35 @@ it('withholds a large backlog soon after', async () => {
   await eventually(async () =>
     expect(await statuses(id)).toEqual({ 'withheld:endpoint_deleted': 5001 }),
   );
+});
+
+it('empties the queues too, also of what was put aside behind the mark', async () => {
+  const id = await endpoint();
+  await hub.database.query(insertSql, [id, 'pending', 0, 6000]);
+  await hub.database.query(insertSql, [id, 'failed', 2, 3000]);
+  await hub.database.query(queueSql, [id, 2500]);
+  await hub.database.query(
+    'update endpoint_progress set attempted_through = 2500 where endpoint_id = $1',
+    [id],
+  );
+  const { body } = await hub.api('GET', `/v1/endpoints/${id}`);
+  expect(body.pending).toBe(9000);
+  // A place in the queue whose delivery retention has dropped.
+  await hub.database.query(
+    `insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+     values (gen_random_uuid(), $1, 1, gen_random_uuid(), 1, now())`,
+    [id],
+  );
+  expect((await remove(id)).status).toBe(204);
+  await eventually(async () => {
+    expect(await statuses(id)).toEqual({ 'withheld:endpoint_deleted': 9000 });
+    expect(await queued(id)).toBe(0);
+    const { rows } = await hub.database.query(
+      'select attempted_through::int as through from endpoint_progress where endpoint_id = $1',
+      [id],
+    );
+    expect(rows[0].through).toBe(6000);
+  });
 });
 
 it('waits for a fan-out that is numbering for the endpoint', async () => {
@@ -86,6 +136,7 @@ it('waits for a fan-out that is numbering for the endpoint', async () => {
 it('does not wait for a result that is being recorded; the sweep finds what became of it', async () => {
   const id = await endpoint();
   await hub.database.query(insertSql, [id, 'failed', 1, 2]);
+  await hub.database.query(queueSql, [id, 0]);
   const recorder = await hub.database.connect();
   try {
     await recorder.query('begin');

@@ -3,9 +3,10 @@ import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
 import { Flag, OneOf, Text, TextList } from '../../platform/http/fields.js';
 import { DeletableListQuery } from '../../platform/http/lists.js';
 import { SigningKeyResource } from './endpoint-secrets.dto.js';
+import { EndpointSettings, EndpointSettingsResource } from './endpoint-settings.dto.js';
 import { ownerships, type Ownership } from './ownership.rules.js';
 
-export class NewEndpoint {
+export class NewEndpoint extends EndpointSettings {
   @Text({
     most: 2048,
     description:
@@ -28,7 +29,8 @@ export class NewEndpoint {
     uuid: true,
     optional: true,
     nullable: true,
-    description: 'Only these practices; absent or null: all its owner may see.',
+    description:
+      'Only these practices; absent or null: all its owner may see. Events of no practice (`endpoint.*`) come all the same.',
   })
   practiceIds?: string[] | null;
 
@@ -64,7 +66,7 @@ export class EndpointChange extends PartialType(OmitType(NewEndpoint, ['ownershi
 
 export class EndpointListQuery extends OmitType(DeletableListQuery, ['externalId']) {}
 
-export class EndpointResource {
+export class EndpointResource extends EndpointSettingsResource {
   @ApiProperty({ format: 'uuid' })
   id: string;
 
@@ -89,7 +91,11 @@ export class EndpointResource {
   @ApiProperty({ type: String, nullable: true })
   description: string | null;
 
-  @ApiProperty({ enum: ['active', 'failing', 'disabled'] })
+  @ApiProperty({
+    enum: ['active', 'failing', 'disabled'],
+    description:
+      'failing: its deliveries fail, so all but one wait, which tries again from time to time; enabling it lets all of them try at once.',
+  })
   status: 'active' | 'failing' | 'disabled';
 
   @ApiProperty({ type: String, nullable: true, description: 'Why the hub disabled it.' })

@@ -1,5 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 import type { PayloadMode } from '../../events/catalog/fields.js';
+import type { RetryScheduleName } from '../retry/retry-schedule.js';
+import type { ContentType, Ordering } from './endpoint-settings.dto.js';
 import type { Ownership } from './ownership.rules.js';
 
 /**
@@ -40,6 +42,38 @@ export class Endpoint {
 
   @Column('text')
   ownership: Ownership;
+
+  /** Conditions on an event's data; null lets all pass. */
+  @Column('jsonb', { nullable: true })
+  filter: Record<string, unknown> | null;
+
+  /** The owner's own, sent with each webhook; they may be secrets. */
+  @Column('jsonb', { nullable: true })
+  headers: Record<string, string> | null;
+
+  @Column('text')
+  contentType: ContentType;
+
+  @Column('smallint', { nullable: true })
+  timeoutSeconds: number | null;
+
+  @Column('smallint', { nullable: true })
+  maxConcurrency: number | null;
+
+  @Column('int', { nullable: true })
+  ratePerSecond: number | null;
+
+  @Column('text')
+  ordering: Ordering;
+
+  @Column('text')
+  retrySchedule: RetryScheduleName;
+
+  @Column('boolean')
+  excludeOwn: boolean;
+
+  @Column('jsonb', { nullable: true })
+  metadata: Record<string, string> | null;
 
   @Column('int')
   version: number;

@@ -42,8 +42,9 @@ export class EndpointsController {
       const id = uuidv7();
       const { secret } = newSigningKey('hmac', randomBytes(32));
       const identity = { id, owner: context.caller.actor, secret };
-      const endpoint = await this.endpoints.create(tx, identity, body);
-      return Answer.created(`/v1/endpoints/${id}`, endpoint, { secret });
+      const { headers, ...endpoint } = await this.endpoints.create(tx, identity, body);
+      // An owner's headers may be secrets too.
+      return Answer.created(`/v1/endpoints/${id}`, endpoint, { secret, headers });
     });
   }
 

@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import {
+  DataSource,
+  IsNull,
+  MoreThan,
+  MoreThanOrEqual,
+  type QueryDeepPartialEntity,
+} from 'typeorm';
 import { databaseTime, type Tx } from '../../database/transactions.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
 import { notFound } from '../../platform/http/problem.js';
@@ -12,6 +18,7 @@ import type {
   NewEndpoint,
 } from './endpoint.dto.js';
 import { Endpoint } from './endpoint.entity.js';
+import { settingColumns, settingsOf } from './endpoint-settings.js';
 import { signingKeysOf } from './endpoint-secrets.service.js';
 import { EndpointRemains } from './endpoint-remains.js';
 import { firstStanding, standingAfter } from './ownership.rules.js';
@@ -19,11 +26,14 @@ import {
   buryEndpointSql,
   createEndpointSql,
   deleteCounterSql,
+  forgetHealthSql,
   raiseSetVersionSql,
 } from './sql/endpoint-set.js';
 import { endpointStateSql, mostPendingCounted } from './sql/endpoint-state.js';
 
-type State = Pick<EndpointResource, 'lastSequence' | 'pending' | 'signingKeys'>;
+type State = Pick<EndpointResource, 'lastSequence' | 'pending' | 'signingKeys'> & {
+  isFailing: boolean;
+};
 
 @Injectable()
 export class EndpointsService {
@@ -50,6 +60,7 @@ export class EndpointsService {
       practiceIds: practicesOf(input),
       payloadMode: input.payloadMode ?? 'full',
       description: input.description ?? null,
+      ...settingsOf(input),
       ...firstStanding(input),
       version: 1,
       createdAt: now,
@@ -71,6 +82,7 @@ export class EndpointsService {
       now,
       endpoint.ownership,
       endpoint.disabledReason,
+      ...settingColumns(endpoint),
     ]);
     const state = await stateOf(tx, id);
     await tx.query(raiseSetVersionSql);
@@ -125,7 +137,7 @@ export class EndpointsService {
 
   /** @throws Problem 422 as `create`; 409 for enabling one whose ownership is unproven. */
   async change(tx: Tx, endpoint: Endpoint, change: EndpointChange): Promise<EndpointResource> {
-    await checkEndpoint(tx, this.webhooks, change);
+    await checkEndpoint(tx, this.webhooks, change, endpoint);
     const columns = {
       ...change,
       ...(change.practiceIds && { practiceIds: practicesOf(change) }),
@@ -135,7 +147,8 @@ export class EndpointsService {
       version: endpoint.version + 1,
       updatedAt: await databaseTime(tx),
     };
-    await tx.update(Endpoint, { id: endpoint.id }, columns);
+    await tx.update(Endpoint, { id: endpoint.id }, columns as QueryDeepPartialEntity<Endpoint>);
+    if (change.enabled) await tx.query(forgetHealthSql, [endpoint.id]);
     const state = await stateOf(tx, endpoint.id);
     if (concernsEngine(change)) await tx.query(raiseSetVersionSql);
     return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
@@ -151,7 +164,7 @@ export class EndpointsService {
       version: endpoint.version + 1,
       updatedAt: await databaseTime(tx),
     };
-    await tx.update(Endpoint, { id: endpoint.id }, columns);
+    await tx.update(Endpoint, { id: endpoint.id }, columns as QueryDeepPartialEntity<Endpoint>);
     const state = await stateOf(tx, endpoint.id);
     await tx.query(raiseSetVersionSql);
     return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
@@ -166,9 +179,9 @@ export class EndpointsService {
   }
 }
 
-/** Whether the engine works differently after this change; a new description is nothing to it. */
+/** Whether the engine works differently after this change; what an owner notes is nothing to it. */
 export function concernsEngine(change: EndpointChange): boolean {
-  return Object.keys(change).some((name) => name !== 'description');
+  return Object.keys(change).some((name) => name !== 'description' && name !== 'metadata');
 }
 
 function practicesOf({ practiceIds }: Pick<NewEndpoint, 'practiceIds'>): string[] | null {
@@ -180,25 +193,34 @@ async function stateOf(tx: Tx, id: string): Promise<State> {
   return (await statesOf(tx, [id])).get(id)!;
 }
 
+interface StateRow {
+  id: string;
+  last_sequence: string;
+  is_failing: boolean;
+  pending: number;
+}
+
 async function statesOf(tx: Tx, ids: readonly string[]): Promise<Map<string, State>> {
-  const rows: { id: string; last_sequence: string; pending: number }[] = await tx.query(
-    endpointStateSql,
-    [ids, mostPendingCounted],
-  );
+  const rows: StateRow[] = await tx.query(endpointStateSql, [ids, mostPendingCounted]);
   const keys = await signingKeysOf(tx, ids);
   return new Map(
-    rows.map(({ id, last_sequence, pending }) => [
+    rows.map(({ id, last_sequence, is_failing, pending }) => [
       id,
-      { lastSequence: Number(last_sequence), pending, signingKeys: keys.get(id)! },
+      {
+        lastSequence: Number(last_sequence),
+        isFailing: is_failing,
+        pending,
+        signingKeys: keys.get(id)!,
+      },
     ]),
   );
 }
 
-function toResource(endpoint: Endpoint, state: State): EndpointResource {
+function toResource(endpoint: Endpoint, { isFailing, ...state }: State): EndpointResource {
   const { deletedAt, ...shown } = endpoint;
   return {
     ...shown,
-    status: endpoint.enabled ? 'active' : 'disabled',
+    status: !endpoint.enabled ? 'disabled' : isFailing ? 'failing' : 'active',
     ...state,
     ...(deletedAt && { deletedAt }),
   };
