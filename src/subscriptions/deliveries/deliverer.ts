@@ -130,6 +130,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         await this.followSuspects();
         const window = this.lanes.window();
         await this.reader.fill(this.lanes.held(), window);
+        await this.releaseOrphans(window);
         for (const lane of this.lanes.all()) this.pump(lane);
         await this.keepMarks();
         await this.waker.wait(this.pauseMs(window));
@@ -148,13 +149,26 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     const { endpoints, shards } = this.suspects;
     this.suspects = { endpoints: new Set(), shards: new Set() };
     try {
-      for (const lane of await this.lanes.follow(endpoints, shards)) {
-        for (const key of await this.reader.followers.orphans(lane)) this.release(lane, key);
-      }
+      await this.lanes.follow(endpoints, shards);
     } catch (error) {
       for (const id of endpoints) this.suspects.endpoints.add(id);
       for (const shard of shards) this.suspects.shards.add(shard);
       throw error;
+    }
+  }
+
+  // After the stream has been read: an earlier one of a key may have had to be read again.
+  private async releaseOrphans(window: number): Promise<void> {
+    for (const lane of this.lanes.held()) {
+      const most = lane.orphansWanted(window, performance.now());
+      if (most <= 0) continue;
+      lane.seeksOrphans = false;
+      try {
+        await this.reader.followers.releaseOrphans(lane, most);
+      } catch (error) {
+        lane.seeksOrphans = true;
+        throw error;
+      }
     }
   }
 
@@ -225,7 +239,10 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
 
   private release(lane: Lane, key: string): void {
     this.reader.followers.release(lane, key).then(
-      () => this.pump(lane),
+      () => {
+        if (lane.seeksOrphans) this.waker.wake();
+        this.pump(lane);
+      },
       () => undefined,
     );
   }

@@ -59,6 +59,7 @@ export class DueReader {
       // Rows that were read and are in no window yet would lie behind their lane for good.
       for (const { lane, readThrough } of before) {
         lane.readThrough = Math.min(lane.readThrough, readThrough);
+        lane.admittedThrough = Math.min(lane.admittedThrough, readThrough);
         lane.generation += 1;
         lane.look(performance.now());
       }
@@ -69,12 +70,20 @@ export class DueReader {
   private async readInto(lanes: readonly Lane[], window: number): Promise<void> {
     const now = performance.now();
     const pending = lanes.filter((lane) => lane.wantsPending(window, now));
+    const before = pending.map((lane) => ({ lane, generation: lane.generation }));
     const retrying = lanes.filter((lane) => lane.wantsRetries(window, now));
     const found = [
       ...(pending.length > 0 ? await this.pending(pending, window) : []),
       ...(retrying.length > 0 ? await this.retries(retrying, window, now) : []),
     ];
-    if (found.length === 0) return;
+    if (found.length > 0) await this.takeIn(found);
+    // Those whose window was forgotten meanwhile have gone back.
+    for (const { lane, generation } of before) {
+      if (lane.generation === generation) lane.admittedThrough = lane.readThrough;
+    }
+  }
+
+  private async takeIn(found: readonly Found[]): Promise<void> {
     const events = await this.events.get(found.map(({ eventId }) => eventId));
     const expired: string[] = [];
     const ordered = new Map<Lane, DueDelivery[]>();

@@ -15,7 +15,6 @@ import { withholdSql } from './sql/record.js';
 
 /** Followers of one key that are taken out of the table at once. */
 const releasedAtOnce = 50;
-const mostOrphanKeys = 1000;
 const retryMs = 250;
 
 interface FollowerRow {
@@ -24,6 +23,7 @@ interface FollowerRow {
   event_id: string;
   order_key: string;
   status: string | null;
+  is_due: boolean;
 }
 
 /**
@@ -65,11 +65,30 @@ export class Followers {
     return lane.inTurn(() => this.putAside(lane, deliveries));
   }
 
-  /** What waits in the table for a key that goes on: its first one goes now. */
+  /** What waits in the table for a key whose head has settled: its first one goes now. */
   release(lane: Lane, key: string): Promise<void> {
+    return lane.inTurn(() => this.releaseAll(lane, key));
+  }
+
+  /**
+   * Lets those go on whom nothing holds up any more and whom nobody would look for: for a lane that begins, or has
+   * forgotten its window. The table is the truth, whatever the lane remembers.
+   */
+  releaseOrphans(lane: Lane, most: number): Promise<void> {
     return lane.inTurn(async () => {
-      while (!(await this.releaseSome(lane, key)));
+      const { rows } = await this.pool.query<{ key: string }>({
+        name: 'orphan-keys',
+        text: orphanKeysSql,
+        values: [lane.target.id, most, lane.admittedThrough],
+      });
+      for (const { key } of rows) {
+        if (!lane.order.isTaken(key)) await this.releaseAll(lane, key);
+      }
     });
+  }
+
+  private async releaseAll(lane: Lane, key: string): Promise<void> {
+    while (!(await this.releaseSome(lane, key)));
   }
 
   /** @returns whether that was all there is to do; false where rows had to be cleared away first */
@@ -79,38 +98,35 @@ export class Followers {
       this.pool.query<FollowerRow>({
         name: 'release',
         text: releaseSql,
-        values: [lane.target.id, key, releasedAtOnce],
+        values: [lane.target.id, key, releasedAtOnce, lane.admittedThrough],
       }),
     );
-    const events = await this.insist(lane, () => this.events.get(rows.map((row) => row.event_id)));
-    const gone = rows.filter(({ status }) => status !== 'pending').map(({ id }) => id);
-    const expired = rows
+    // They were released before, and are waiting for their turn.
+    if (rows.some(({ id }) => lane.holds(id))) return true;
+    const due = rows.filter((row) => row.is_due);
+    const events = await this.insist(lane, () => this.events.get(due.map((row) => row.event_id)));
+    const gone = due.filter(({ status }) => status !== 'pending').map(({ id }) => id);
+    const expired = due
       .filter((row) => row.status === 'pending' && !events.has(row.event_id))
       .map(({ id }) => id);
-    if (gone.length > 0) await this.pool.query(forgetFollowersSql, [gone]);
-    if (expired.length > 0) await this.pool.query(withholdSql, [expired]);
-    const followers = rows.flatMap((row): DueDelivery[] => {
+    await this.insist(lane, async () => {
+      if (gone.length > 0) await this.pool.query(forgetFollowersSql, [gone]);
+      if (expired.length > 0) await this.pool.query(withholdSql, [expired]);
+    });
+    const followers = due.flatMap((row): DueDelivery[] => {
       const event = events.get(row.event_id);
-      if (!event || row.status !== 'pending' || lane.holds(row.id)) return [];
+      if (!event || row.status !== 'pending') return [];
       const { id, order_key: orderKey } = row;
       const sequence = Number(row.sequence);
       return [{ id, from: 'follower', sequence, attempts: 0, event, orderKey, replayId: null }];
     });
-    // Its window was forgotten meanwhile: the orphans are looked for when it goes on.
+    // Its window was forgotten meanwhile: whoever looks for orphans finds them again.
     const taken = lane.generation === generation ? followers : [];
+    if (taken.length < rows.length) lane.seeksOrphans = true;
     for (const follower of taken) lane.opened(follower);
     const first = lane.order.released(key, taken);
     if (first) lane.enqueue(first);
     return first !== undefined || gone.length + expired.length === 0;
-  }
-
-  /** Keys that nothing holds up and that still have followers: for a lane that begins, or goes on. */
-  async orphans(lane: Lane): Promise<string[]> {
-    const { rows } = await this.pool.query<{ key: string }>(orphanKeysSql, [
-      lane.target.id,
-      mostOrphanKeys,
-    ]);
-    return rows.map(({ key }) => key).filter((key) => !lane.order.isTaken(key));
   }
 
   private async putAside(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {

@@ -46,7 +46,6 @@ describe('the order of keys', () => {
     expect(order.settle(two, false).next).toBe(three);
     expect(order.settle(three, false).release).toBe(true);
     expect(order.released('a', [])).toBeUndefined();
-    expect(order.hasParked).toBe(false);
     expect(order.admit(due('5', 'a'), false)).toBe('go');
   });
 

@@ -87,11 +87,6 @@ export class KeyOrder {
     return size;
   }
 
-  /** Keys may have followers in the table that this lane has put there. */
-  get hasParked(): boolean {
-    return this.parked.size > 0;
-  }
-
   isTaken(key: string): boolean {
     return this.waiting.has(key);
   }

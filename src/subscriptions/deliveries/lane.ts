@@ -22,6 +22,10 @@ export type HealthChange = 'failed' | 'opened' | 'recovered' | 'gone' | 'throttl
 export class Lane {
   /** Every pending delivery up to this number is in the window, under way, or waits in a table. */
   readThrough: number;
+  /** Up to this number all have been told whether they may go (`KeyOrder`); behind `readThrough` while that is asked. */
+  admittedThrough: number;
+  /** Followers in the table may have nobody who lets them go on. */
+  seeksOrphans = false;
   /** There may be pending deliveries beyond `readThrough`. */
   mayHavePending = true;
   /** When the earliest known retry is due. */
@@ -62,7 +66,9 @@ export class Lane {
     now: number,
   ) {
     this.readThrough = target.attemptedThrough;
+    this.admittedThrough = target.attemptedThrough;
     this.storedMark = target.attemptedThrough;
+    this.seeksOrphans = target.hasFollowers;
     this.failing = target.failing;
     this.breaker = new CircuitBreaker(limits, target.circuit, now);
     this.pace = new Pace(target.ratePerSecond, target.mostInFlight);
@@ -112,6 +118,12 @@ export class Lane {
   readsIn(window: number, now: number): number {
     const due = this.mayHavePending ? 0 : Math.max(0, this.retryDueAt - now);
     return Math.max(due, this.roomIn(window, now));
+  }
+
+  /** How many followers that nobody holds up may be let go on now; 0 while nothing may be sent. */
+  orphansWanted(window: number, now: number): number {
+    if (!this.seeksOrphans || this.roomIn(window, now) > 0) return 0;
+    return this.sizeOf(window) - this.queued;
   }
 
   /** Milliseconds until there is room: while it may not send it need not read either. */
@@ -297,6 +309,8 @@ export class Lane {
       this.putAside(id);
       if (from === 'stream') this.readThrough = Math.min(this.readThrough, sequence - 1);
     }
+    this.admittedThrough = Math.min(this.admittedThrough, this.readThrough);
+    this.seeksOrphans ||= forgotten.some(({ from }) => from === 'follower');
     this.mayHavePending = true;
     this.retryDueAt = 0;
   }

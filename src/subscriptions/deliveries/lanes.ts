@@ -55,9 +55,8 @@ export class Lanes {
   /**
    * Looks after endpoints that may have something due, and after all of some shards, where any may also have been
    * changed.
-   * @returns lanes whose followers in the table may be held up by nobody any more
    */
-  async follow(endpointIds: ReadonlySet<string>, shards: ReadonlySet<number>): Promise<Lane[]> {
+  async follow(endpointIds: ReadonlySet<string>, shards: ReadonlySet<number>): Promise<void> {
     const now = performance.now();
     if (shards.size > 0) await this.refresh(now);
     const unknown: string[] = [];
@@ -66,22 +65,18 @@ export class Lanes {
       if (lane) lane.mayHavePending = true;
       else unknown.push(id);
     }
-    if (unknown.length === 0 && shards.size === 0) return [];
-    const suspicious: Lane[] = [];
+    if (unknown.length === 0 && shards.size === 0) return;
     for (const target of await this.targets.read([...shards], unknown)) {
       const epoch = this.owner.epochOf(target.shard);
       if (epoch === undefined || !this.owner.holds(target.shard)) continue;
       const lane = this.lanes.get(target.id);
       if (lane) {
         lane.look(now);
-        if (lane.order.hasParked) suspicious.push(lane);
+        lane.seeksOrphans ||= target.hasFollowers;
       } else {
-        const made = new Lane(target, epoch, this.limits, now);
-        this.lanes.set(target.id, made);
-        if (target.hasFollowers) suspicious.push(made);
+        this.lanes.set(target.id, new Lane(target, epoch, this.limits, now));
       }
     }
-    return suspicious;
   }
 
   // An endpoint that was disabled or deleted gets nothing more, one whose URL changed gets the rest there.

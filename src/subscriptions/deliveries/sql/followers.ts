@@ -12,9 +12,12 @@ export const parkSql = `
   join deliveries as d on d.id = parked.id and d.status = 'pending'
   on conflict (delivery_id) do nothing`;
 
-/** The next ones of a key that goes on. */
+/**
+ * The next ones of a key that goes on. Only up to $4, the number through which the stream has been looked through: an
+ * earlier one of the key may stand behind it still, to be read again.
+ */
 export const releaseSql = `
-  select f.delivery_id as id, f.sequence::text, f.event_id, f.order_key, d.status
+  select f.delivery_id as id, f.sequence::text, f.event_id, f.order_key, d.status, f.sequence <= $4::bigint as is_due
   from delivery_followers as f
   left join deliveries as d on d.id = f.delivery_id
   where f.endpoint_id = $1 and f.order_key = $2
@@ -24,17 +27,21 @@ export const forgetFollowersSql = `delete from delivery_followers where delivery
 
 /**
  * Keys with followers that nothing holds up any more: their head was settled by a hub that died before it went on, or
- * the endpoint is not ordered any more. One index descent for each key, however many follow behind one.
+ * a window was forgotten with it, or the endpoint is not ordered any more. One index descent for each key, however
+ * many follow behind one. $3: as in `releaseSql`.
  */
 export const orphanKeysSql = `
-  with recursive keys (key) as (
-    (select order_key from delivery_followers where endpoint_id = $1 order by order_key limit 1)
+  with recursive keys (key, sequence) as (
+    (select order_key, sequence from delivery_followers
+     where endpoint_id = $1 order by order_key, sequence limit 1)
     union all
-    select (select order_key from delivery_followers where endpoint_id = $1 and order_key > keys.key
-            order by order_key limit 1)
-    from keys where keys.key is not null
+    select next.order_key, next.sequence
+    from keys cross join lateral (
+      select order_key, sequence from delivery_followers
+      where endpoint_id = $1 and order_key > keys.key order by order_key, sequence limit 1
+    ) as next
   )
   select key from keys
-  where key is not null
+  where sequence <= $3::bigint
     and not exists (select from delivery_retries as r where r.endpoint_id = $1 and r.order_key = keys.key)
   limit $2`;
