@@ -30,3 +30,26 @@ export async function emitPatientCreated(
     ),
   );
 }
+
+/** Some events about one subject, numbered by their subjectversion from `from`. */
+export async function emitAbout(
+  hub: TestHub,
+  practiceId: string,
+  subjectId: string,
+  count: number,
+  from = 1,
+): Promise<string[]> {
+  const outbox = hub.app.get(Outbox);
+  const cause = { actor: 'operator', correlationId: 'a-spec' };
+  const data = { ...catalog['patient.created'].example, patientId: uuidv7(), accountId: uuidv7() };
+  return hub.app.get(Transactions).run([practiceId], (tx) =>
+    outbox.append(
+      tx,
+      cause,
+      Array.from({ length: count }, (_, i) => {
+        const about = { practiceId, subjectId, subjectVersion: from + i };
+        return { type: 'patient.created' as const, ...about, data };
+      }),
+    ),
+  );
+}
