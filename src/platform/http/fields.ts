@@ -29,7 +29,7 @@ import { IANAZone } from 'luxon';
  * from the same line.
  */
 
-interface FieldOptions {
+export interface FieldOptions {
   optional?: boolean;
   /** On a PATCH: null clears the field. */
   nullable?: boolean;
@@ -37,7 +37,7 @@ interface FieldOptions {
   example?: unknown;
 }
 
-function field(
+export function field(
   options: FieldOptions,
   schema: Record<string, unknown>,
   ...checks: PropertyDecorator[]
@@ -246,7 +246,7 @@ export function Nested(
 }
 
 // ValidateNested lets arrays through, item by item.
-function AreObjects(options: { each?: boolean } = {}): PropertyDecorator {
+export function AreObjects(options: { each?: boolean } = {}): PropertyDecorator {
   return ValidateBy(
     {
       name: 'isObject',
@@ -258,31 +258,6 @@ function AreObjects(options: { each?: boolean } = {}): PropertyDecorator {
     },
     options,
   );
-}
-
-/** An object as it came, of any names; with `texts` each of them has a text. */
-export function JsonObject(options: FieldOptions & { texts?: boolean } = {}): PropertyDecorator {
-  const { texts = false } = options;
-  return applyDecorators(
-    // The copy that is made of a plain object lacks names such as `toString`.
-    Transform(({ obj, key }) => obj[key]),
-    field(
-      options,
-      { type: 'object', additionalProperties: texts ? { type: 'string' } : true },
-      AreObjects(),
-      ...(texts ? [HasTexts()] : []),
-    ),
-  );
-}
-
-function HasTexts(): PropertyDecorator {
-  return ValidateBy({
-    name: 'hasTexts',
-    validator: {
-      validate: (value) => Object.values(value ?? {}).every((each) => typeof each === 'string'),
-      defaultMessage: () => '$property must have a text under every name',
-    },
-  });
 }
 
 /** A list of objects, at most `most`. */

@@ -10,6 +10,7 @@ import { RotatedEndpoint } from './endpoint.dto.js';
 import { SecretRotation } from './endpoint-secrets.dto.js';
 import { EndpointEvents, endpointKey } from './endpoint-events.js';
 import { EndpointSecrets } from './endpoint-secrets.service.js';
+import { keepable } from './endpoint-settings.js';
 import { EndpointsService } from './endpoints.service.js';
 
 @ApiTags('endpoints')
@@ -39,14 +40,14 @@ export class EndpointSecretsController {
       const endpoint = await this.endpoints.lock(tx, id);
       context.matchIfGiven(endpoint);
       const { key, overlapEndsAt } = await this.secrets.rotate(tx, endpoint, body);
-      const resource = await this.endpoints.amend(tx, endpoint, {});
+      const { kept, once } = keepable(await this.endpoints.amend(tx, endpoint, {}));
       const { kind, secret, publicKey } = key;
       const data = { kind, overlapEndsAt: overlapEndsAt?.toISOString() ?? null };
       const event = { endpointId: id, type: 'endpoint.secret_rotated', data } as const;
       await this.events.append(tx, context.cause, [event]);
       return kind === 'hmac'
-        ? Answer.ok(resource, { secret })
-        : Answer.ok({ ...resource, publicKey });
+        ? Answer.ok(kept, { ...once, secret })
+        : Answer.ok({ ...kept, publicKey }, once);
     });
     this.signals.emit('deliveries', [String(shardOf(id))]);
     return answer;

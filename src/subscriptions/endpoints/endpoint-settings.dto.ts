@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Flag, Int, JsonObject, OneOf } from '../../platform/http/fields.js';
+import { Flag, Int, OneOf } from '../../platform/http/fields.js';
+import { JsonObject } from '../../platform/http/json-object.js';
 import { filterHelp } from '../filter/filter-rules.js';
 import { RETRY_SCHEDULES, type RetryScheduleName } from '../retry/retry-schedule.js';
 

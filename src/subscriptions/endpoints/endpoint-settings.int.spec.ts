@@ -132,6 +132,10 @@ describe('the settings', () => {
     const second = await create(chosen, key);
     expect(second.body.id).toBe(first.body.id);
     expect(second.body).not.toHaveProperty('headers');
+    const rotation = [`/v1/endpoints/${second.body.id}/secret/rotate`, {}] as const;
+    const rotated = await hub.api('POST', ...rotation, key);
+    expect(rotated.body.headers).toEqual(chosen.headers);
+    expect((await hub.api('POST', ...rotation, key)).body).not.toHaveProperty('headers');
     const { rows } = await hub.database.query('select body::text from idempotency_keys');
     expect(JSON.stringify(rows)).not.toContain('of-the-receiver');
   });

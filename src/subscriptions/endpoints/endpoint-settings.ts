@@ -61,6 +61,17 @@ const reserved = new Set([
   'expect',
 ]);
 
+/**
+ * An endpoint as its answer may be kept under an idempotency key, and what belongs into the first answer only: an
+ * owner's headers may be secrets.
+ */
+export function keepable<T extends Pick<EndpointSettingsResource, 'headers'>>(
+  endpoint: T,
+): { kept: object; once: object } {
+  const { headers, ...others } = endpoint;
+  return headers ? { kept: others, once: { headers } } : { kept: endpoint, once: {} };
+}
+
 /** What is wrong with an owner's headers; nothing is repeated of their values, which may be secrets. Pure. */
 export function headerErrors(headers: Readonly<Record<string, string>>): ProblemError[] {
   const entries = Object.entries(headers);

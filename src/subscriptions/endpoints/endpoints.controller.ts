@@ -19,6 +19,7 @@ import {
   NewEndpoint,
 } from './endpoint.dto.js';
 import { EndpointRemains } from './endpoint-remains.js';
+import { keepable } from './endpoint-settings.js';
 import { concernsEngine, EndpointsService } from './endpoints.service.js';
 
 @ApiTags('endpoints')
@@ -42,9 +43,8 @@ export class EndpointsController {
       const id = uuidv7();
       const { secret } = newSigningKey('hmac', randomBytes(32));
       const identity = { id, owner: context.caller.actor, secret };
-      const { headers, ...endpoint } = await this.endpoints.create(tx, identity, body);
-      // An owner's headers may be secrets too.
-      return Answer.created(`/v1/endpoints/${id}`, endpoint, { secret, headers });
+      const { kept, once } = keepable(await this.endpoints.create(tx, identity, body));
+      return Answer.created(`/v1/endpoints/${id}`, kept, { ...once, secret });
     });
   }
 

@@ -13,6 +13,7 @@ import { shardOf } from '../deliveries/shard-owner.js';
 import type { SendResult } from '../deliveries/webhook-exchange.js';
 import { EndpointCalls } from './endpoint-calls.js';
 import { EndpointResource } from './endpoint.dto.js';
+import { keepable } from './endpoint-settings.js';
 import { EndpointsService } from './endpoints.service.js';
 import { answersChallenge, provenStanding } from './ownership.rules.js';
 
@@ -40,8 +41,10 @@ export class OwnershipController {
   ): Promise<Answer> {
     return this.commands.runOutside(context, async () => {
       const before = await this.endpoints.get(id);
-      if (before.ownership === 'proven') return Answer.ok(before);
-      return Answer.ok(await this.settle(id, await this.challenge(id)));
+      const isProven = before.ownership === 'proven';
+      const after = isProven ? before : await this.settle(id, await this.challenge(id));
+      const { kept, once } = keepable(after);
+      return Answer.ok(kept, once);
     });
   }
 
