@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Kafka, logLevel, type KafkaConfig, type logCreator } from 'kafkajs';
 import type { Logger } from '../../../platform/logger.js';
 import type { Settings } from '../../../platform/settings.js';
+import { useFastCodecs } from './kafkajs-protocol.js';
 
 /** A client of the brokers that the settings name. Each connection's owner makes one of its own. */
 export function kafkaClient(settings: Settings, logger: Logger, requestTimeout = 10_000): Kafka {
+  useFastCodecs();
   return new Kafka({
     ...clientConfig(settings),
     requestTimeout,
