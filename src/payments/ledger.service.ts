@@ -200,5 +200,15 @@ export class LedgerService {
 
 /** Zones are read by one library everywhere: the server's own may be older and not know a name. */
 function today({ timeZone }: Target, now: Date): string {
-  return DateTime.fromJSDate(now, { zone: timeZone }).toISODate()!;
+  const known = days.get(timeZone);
+  if (known && known.from <= now && now < known.to) return known.date;
+  const day = DateTime.fromJSDate(now, { zone: timeZone }).startOf('day');
+  const date = day.toISODate()!;
+  // Begun anew: where a clock change skips midnight, a day does not begin at 00:00.
+  const next = day.plus({ days: 1 }).startOf('day');
+  days.set(timeZone, { date, from: day.toJSDate(), to: next.toJSDate() });
+  return date;
 }
+
+/** The day last asked for in each zone: reckoned anew for every entry it is the dearest of all that an entry takes. */
+const days = new Map<string, { date: string; from: Date; to: Date }>();

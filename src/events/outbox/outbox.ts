@@ -58,13 +58,18 @@ const separator = '\u001e';
 // One statement for any number of events: `with ordinality` keeps their order in `seq`, and the generation is
 // resolved once instead of once a row. The data comes as one text, since an array of texts has every quotation mark
 // escaped on one side and read one by one on the other: an event of 1 KB took 38 µs here and 58 in PostgreSQL, now 12
-// and 53.
+// and 53. The generation is looked up here as `hub_generation` does it, which is called only where none is found yet:
+// the call took 96 µs, the look-up takes about 10.
 const append: Statement = {
   name: 'outbox-append',
   text: `
     insert into events (generation, type, type_version, practice_id, source, subject, subject_version, time,
                         actor, correlation_id, causation_id, traceparent, data)
-    select (select hub_generation()), type, type_version, practice_id,
+    select (select coalesce(
+              (select generation from log_generations
+               where system_identifier = (select system_identifier from pg_control_system())
+                 and wal_timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)),
+              hub_generation())), type, type_version, practice_id,
            coalesce(source, '/practices/' || practice_id), subject, subject_version,
            coalesce(time, clock_timestamp()), $9, $10, $11, $12, data::jsonb
     from rows from (
