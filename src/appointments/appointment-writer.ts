@@ -26,7 +26,7 @@ export class AppointmentWriter {
     occurredAt?: Date,
   ): Promise<Appointment> {
     await tx.insert(Appointment, appointment);
-    await this.outbox.append(
+    this.outbox.say(
       tx,
       cause,
       sayings.map((saying) => saying(appointment, accountId, occurredAt)),
@@ -60,7 +60,7 @@ export class AppointmentWriter {
       );
     }
     await tx.update(Appointment, { id: before.id }, after);
-    await this.outbox.append(
+    this.outbox.say(
       tx,
       cause,
       sayings.map((saying) => saying(after, accountId)),

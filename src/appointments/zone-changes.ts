@@ -69,7 +69,7 @@ export class ZoneChanges implements OnModuleInit {
       afters.map(({ localStart }) => localStart),
       afters.map(({ sequence }) => sequence),
     ]);
-    await this.outbox.append(
+    this.outbox.say(
       tx,
       cause,
       moves.map(({ event }) => event),

@@ -48,7 +48,7 @@ export class AccountsService {
     if (externalIds.length > 0) {
       await replaceExternalIds(tx, practice.id, 'account', account.id, externalIds);
     }
-    await this.outbox.append(tx, cause, [accountCreated(account)]);
+    this.outbox.say(tx, cause, [accountCreated(account)]);
     return account;
   }
 
@@ -107,7 +107,7 @@ export class AccountsService {
       { id: account.id },
       { holder, guarantorPatientId: changed.guarantorPatientId, version, updatedAt },
     );
-    await this.outbox.append(tx, cause, events);
+    this.outbox.say(tx, cause, events);
     return changed;
   }
 

@@ -65,7 +65,7 @@ export class PatientsService {
     if (externalIds.length > 0) {
       await replaceExternalIds(tx, practiceId, 'patient', patient.id, externalIds);
     }
-    await this.outbox.append(tx, cause, [patientCreated(patient)]);
+    this.outbox.say(tx, cause, [patientCreated(patient)]);
     return patient;
   }
 
@@ -118,7 +118,7 @@ export class PatientsService {
       await replaceExternalIds(tx, practiceId, 'patient', id, after.externalIds);
     }
     await tx.update(Patient, { id }, after);
-    await this.outbox.append(tx, cause, patientChanged(before, after, changes));
+    this.outbox.say(tx, cause, patientChanged(before, after, changes));
     return after;
   }
 
@@ -162,7 +162,7 @@ export class PatientsService {
         deletedAt: now,
       },
     );
-    await this.outbox.append(tx, cause, [patientDeleted(patient, version)]);
+    this.outbox.say(tx, cause, [patientDeleted(patient, version)]);
   }
 
   /** The account given, or one opened for the owner, or in the patient's own name. */

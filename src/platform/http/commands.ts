@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { lockPractices, Transactions, type Tx } from '../../database/transactions.js';
+import {
+  execute,
+  lockPractices,
+  send,
+  Transactions,
+  type Statement,
+  type Tx,
+} from '../../database/transactions.js';
 import { Answer } from './answer.js';
 import { conflict, Problem } from './problem.js';
 import type { RequestContext } from './request-context.js';
@@ -36,7 +43,7 @@ export class Commands {
       if (kept) return kept;
       if (practiceIds.length > 0) await lockPractices(tx, practiceIds);
       const answer = await work(tx);
-      await keep(tx, scope, bodyHash, answer);
+      keep(tx, scope, bodyHash, answer);
       return answer;
     });
   }
@@ -52,13 +59,13 @@ export class Commands {
     const bodyHash = hashOf(context.body);
     const kept = await this.transactions.run([], async (tx) => {
       const found = await this.claim(tx, scope, bodyHash);
-      if (!found) await keep(tx, scope, bodyHash, inFlight);
+      if (!found) keep(tx, scope, bodyHash, inFlight);
       return found;
     });
     if (kept) return kept;
     try {
       const answer = await work();
-      await this.transactions.run([], (tx) => keep(tx, scope, bodyHash, answer));
+      await this.transactions.run([], async (tx) => keep(tx, scope, bodyHash, answer));
       return answer;
     } catch (error) {
       await this.transactions.run([], (tx) => tx.query(forgetSql, scope)).catch(() => undefined);
@@ -73,12 +80,11 @@ export class Commands {
   private async claim(tx: Tx, scope: string[], bodyHash: Buffer): Promise<Answer | undefined> {
     // A lock and not a row: a request that dies leaves nothing behind that would block its repetition, and
     // nothing is written before the practice's lock.
-    const [{ free }] = await tx.query(
-      `select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free`,
-      [scope.join('\n')],
-    );
-    if (!free) throw stillUnderWay();
-    const kept = await this.find(tx, scope);
+    const [[lock], [kept]] = await Promise.all([
+      execute<{ free: boolean }>(tx, tryKey, [scope.join('\n')]),
+      execute<KeptAnswer>(tx, findKept, [...scope, inFlight.status]),
+    ]);
+    if (!lock!.free) throw stillUnderWay();
     if (!kept) return undefined;
     if (!bodyHash.equals(kept.body_hash)) {
       throw new Problem(
@@ -90,33 +96,39 @@ export class Commands {
     if (kept.status === inFlight.status) throw stillUnderWay();
     return Answer.kept(kept.status, kept.body, kept.location);
   }
-
-  private async find(tx: Tx, scope: string[]): Promise<KeptAnswer | undefined> {
-    const rows: KeptAnswer[] = await tx.query(
-      `select body_hash, status, location, body from idempotency_keys
-       where identity = $1 and route = $2 and key = $3
-         and created_at > now() - case when status = $4 then interval '1 minute' else interval '24 hours' end`,
-      [...scope, inFlight.status],
-    );
-    return rows[0];
-  }
 }
+
+const tryKey: Statement = {
+  name: 'key-try',
+  text: `select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free`,
+};
+
+const findKept: Statement = {
+  name: 'key-find',
+  text: `
+    select body_hash, status, location, body from idempotency_keys
+    where identity = $1 and route = $2 and key = $3
+      and created_at > now() - case when status = $4 then interval '1 minute' else interval '24 hours' end`,
+};
+
+const keepAnswer: Statement = {
+  name: 'key-keep',
+  text: `
+    insert into idempotency_keys (identity, route, key, body_hash, status, location, body)
+    values ($1, $2, $3, $4, $5, $6, $7)
+    on conflict (identity, route, key) do update
+      set body_hash = excluded.body_hash, status = excluded.status, location = excluded.location,
+          body = excluded.body, created_at = excluded.created_at`,
+};
 
 /** What is kept while the answer is not known yet: 102 Processing. */
 const inFlight = Answer.kept(102, null, null);
 
 const forgetSql = `delete from idempotency_keys where identity = $1 and route = $2 and key = $3`;
 
-async function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer): Promise<void> {
+function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer): void {
   const { status, location, body } = answer;
-  await tx.query(
-    `insert into idempotency_keys (identity, route, key, body_hash, status, location, body)
-     values ($1, $2, $3, $4, $5, $6, $7)
-     on conflict (identity, route, key) do update
-       set body_hash = excluded.body_hash, status = excluded.status, location = excluded.location,
-           body = excluded.body, created_at = excluded.created_at`,
-    [...scope, bodyHash, status, location, body && JSON.stringify(body)],
-  );
+  send(tx, keepAnswer, [...scope, bodyHash, status, location, body && JSON.stringify(body)]);
 }
 
 function scopeOf(context: RequestContext, key: string): string[] {
