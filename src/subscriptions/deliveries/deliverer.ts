@@ -231,8 +231,9 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   /** What follows behind a delivery that has been settled. */
   private goOn(lane: Lane, orderKey: string, { delivery, status }: LaneResult['result']): void {
     const ordered = { ...delivery, orderKey };
-    const { next, park, release } = lane.order.settle(ordered, status === 'failed');
+    const { next, park, forget, release } = lane.order.settle(ordered, status === 'failed');
     if (next) lane.enqueue(next);
+    for (const { id } of forget) lane.putAside(id);
     if (park.length > 0) void this.reader.followers.park(lane, park).catch(() => undefined);
     if (release) this.release(lane, orderKey);
   }

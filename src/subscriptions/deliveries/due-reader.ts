@@ -26,13 +26,15 @@ interface RetryRow extends PendingRow {
   due_in_ms: number;
 }
 
-/** A delivery that was read and whose event is not there yet. */
-interface Found {
+/** What was read for a lane. */
+interface Page {
   lane: Lane;
+  /** The lane's when it was asked for: if the window has been forgotten since, the page is void. */
   generation: number;
-  eventId: string;
-  practiceId: string | null;
-  delivery: Omit<DueDelivery, 'event'>;
+  /** Of a page of the stream: it holds every pending delivery up to this number. */
+  through?: number;
+  rows: (PendingRow & { id: string })[];
+  from: 'stream' | 'retry';
 }
 
 /** A timer counts from when it is set, a little after the database looked at its clock. */
@@ -52,80 +54,45 @@ export class DueReader {
 
   /** Fills the lanes up to `window` deliveries each, first attempts before retries. */
   async fill(lanes: readonly Lane[], window: number): Promise<void> {
-    const before = lanes.map((lane) => ({ lane, readThrough: lane.readThrough }));
+    const now = performance.now();
+    const pending = lanes.filter((lane) => lane.wantsPending(window, now));
+    const retrying = lanes.filter((lane) => lane.wantsRetries(window, now));
+    if (pending.length + retrying.length === 0) return;
     try {
-      await this.readInto(lanes, window);
+      const pages = [
+        ...(pending.length > 0 ? await this.pending(pending, window) : []),
+        ...(retrying.length > 0 ? await this.retries(retrying, window, now) : []),
+      ];
+      await this.takeIn(pages);
     } catch (error) {
-      // Rows that were read and are in no window yet would lie behind their lane for good.
-      for (const { lane, readThrough } of before) {
-        lane.readThrough = Math.min(lane.readThrough, readThrough);
-        lane.admittedThrough = Math.min(lane.admittedThrough, readThrough);
-        lane.generation += 1;
-        lane.look(performance.now());
-      }
+      // No lane has moved past what it has not taken in.
+      for (const lane of [...pending, ...retrying]) lane.look(performance.now());
       throw error;
     }
   }
 
-  private async readInto(lanes: readonly Lane[], window: number): Promise<void> {
-    const now = performance.now();
-    const pending = lanes.filter((lane) => lane.wantsPending(window, now));
-    const before = pending.map((lane) => ({ lane, generation: lane.generation }));
-    const retrying = lanes.filter((lane) => lane.wantsRetries(window, now));
-    const found = [
-      ...(pending.length > 0 ? await this.pending(pending, window) : []),
-      ...(retrying.length > 0 ? await this.retries(retrying, window, now) : []),
-    ];
-    if (found.length > 0) await this.takeIn(found);
-    // Those whose window was forgotten meanwhile have gone back.
-    for (const { lane, generation } of before) {
-      if (lane.generation === generation) lane.admittedThrough = lane.readThrough;
-    }
-  }
-
-  private async takeIn(found: readonly Found[]): Promise<void> {
-    const events = await this.events.get(found.map(({ eventId }) => eventId));
-    const expired: string[] = [];
-    const ordered = new Map<Lane, DueDelivery[]>();
-    for (const { lane, generation, eventId, practiceId, delivery } of found) {
-      const event = events.get(eventId);
-      if (!event) expired.push(delivery.id);
-      else if (lane.generation === generation && !lane.holds(delivery.id)) {
-        const due = Object.assign(delivery, { event }) as DueDelivery;
-        const { ordering } = lane.target;
-        if (ordering === 'none') this.take(lane, due);
-        else this.takeInOrder(lane, due, keyOf(event, practiceId, ordering), ordered);
+  private async takeIn(pages: readonly Page[]): Promise<void> {
+    const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
+    const events = eventIds.length > 0 ? await this.events.get(eventIds) : new Map();
+    const missing = pages.flatMap(({ rows }) => rows.filter((row) => !events.has(row.event_id)));
+    // Before any lane moves past them.
+    if (missing.length > 0) await this.pool.query(withholdSql, [missing.map(({ id }) => id)]);
+    const admitting: Promise<void>[] = [];
+    for (const page of pages) {
+      const due = page.rows.flatMap((row) => {
+        const event = events.get(row.event_id);
+        return event ? [toDelivery(page, row, event)] : [];
+      });
+      if (page.from === 'stream' && page.lane.target.ordering !== 'none') {
+        admitting.push(this.followers.admit(page.lane, page.generation, page.through, due));
+      } else {
+        takeInNow(page, due);
       }
     }
-    await Promise.all([...ordered].map(([lane, due]) => this.followers.admit(lane, due)));
-    if (expired.length > 0) await this.pool.query(withholdSql, [expired]);
+    await Promise.all(admitting);
   }
 
-  private take(lane: Lane, delivery: DueDelivery): void {
-    lane.opened(delivery);
-    lane.enqueue(delivery);
-  }
-
-  private takeInOrder(
-    lane: Lane,
-    delivery: DueDelivery,
-    key: string,
-    ordered: Map<Lane, DueDelivery[]>,
-  ): void {
-    if (delivery.from === 'retry') {
-      // Resent by hand it has no key, since it holds nobody up.
-      if (delivery.orderKey !== null) lane.order.lead(delivery.orderKey);
-      this.take(lane, delivery);
-      return;
-    }
-    delivery.orderKey = key;
-    lane.opened(delivery);
-    const own = ordered.get(lane);
-    if (own) own.push(delivery);
-    else ordered.set(lane, [delivery]);
-  }
-
-  private async pending(lanes: readonly Lane[], window: number): Promise<Found[]> {
+  private async pending(lanes: readonly Lane[], window: number): Promise<Page[]> {
     const asked = lanes.map((lane) => ({
       lane,
       generation: lane.generation,
@@ -144,23 +111,18 @@ export class DueReader {
       ],
     });
     const byEndpoint = grouped(rows);
-    return asked.flatMap(({ lane, generation, size, before }) => {
-      if (lane.generation !== generation) return [];
+    return asked.map(({ lane, generation, size, before }): Page => {
       const all = byEndpoint.get(lane.target.id) ?? [];
-      const own = all.filter(({ id }) => id !== null);
+      const own = all.filter(isDelivery);
       const isFull = own.length === size;
-      const last = isFull ? own.at(-1) : all.find(({ id }) => id === null);
-      // What fan-out handed over meanwhile is in hand already.
-      const handedOver = lane.readThrough;
-      if (last) lane.readThrough = Math.max(handedOver, Number(last.sequence));
       if (isFull) lane.mayHavePending = true;
-      return own
-        .filter(({ id, sequence }) => !before.has(id!) && Number(sequence) > handedOver)
-        .map((row) => found(lane, generation, row, 'stream', 0, null));
+      const last = isFull ? own.at(-1) : all.find(({ id }) => id === null);
+      const rows = own.filter(({ id }) => !before.has(id));
+      return { lane, generation, through: last && Number(last.sequence), rows, from: 'stream' };
     });
   }
 
-  private async retries(lanes: readonly Lane[], window: number, now: number): Promise<Found[]> {
+  private async retries(lanes: readonly Lane[], window: number, now: number): Promise<Page[]> {
     // Those in memory still stand first in the table, and must not fill the page.
     const asked = lanes.map((lane) => ({
       lane,
@@ -178,41 +140,59 @@ export class DueReader {
     const byEndpoint = grouped(rows);
     const stale = rows.filter(({ status }) => status !== 'failed').map(({ id }) => id);
     if (stale.length > 0) await this.pool.query(forgetRetriesSql, [stale]);
-    return asked.flatMap(({ lane, generation, size, before }) => {
-      if (lane.generation !== generation) return [];
+    return asked.map(({ lane, generation, size, before }): Page => {
       const page = byEndpoint.get(lane.target.id) ?? [];
       const waiting = page.filter(({ id, status }) => status === 'failed' && !before.has(id));
       const later = waiting.find(({ due_in_ms }) => due_in_ms > 0);
       if (later) lane.retryIn(later.due_in_ms + slackMs, performance.now());
       else if (page.length >= size) lane.retryIn(0, now);
-      return waiting
-        .filter(({ due_in_ms }) => due_in_ms <= 0)
-        .map((row) => found(lane, generation, row, 'retry', row.attempts, row.order_key));
+      const rows = waiting.filter(({ due_in_ms }) => due_in_ms <= 0);
+      return { lane, generation, rows, from: 'retry' };
     });
   }
 }
 
-function found(
-  lane: Lane,
-  generation: number,
-  row: PendingRow,
-  from: DueDelivery['from'],
-  attempts: number,
-  orderKey: string | null,
-): Found {
+function isDelivery(row: PendingRow): row is PendingRow & { id: string } {
+  return row.id !== null;
+}
+
+/** In one step: nobody may see a lane that has moved past deliveries which it does not hold. */
+function takeInNow(
+  { lane, generation, through = 0, from }: Page,
+  due: readonly DueDelivery[],
+): void {
+  if (lane.generation !== generation) {
+    lane.look(performance.now());
+    return;
+  }
+  // What fan-out handed over meanwhile is in hand already.
+  const inHand = from === 'stream' ? lane.readThrough : 0;
+  lane.readThrough = Math.max(lane.readThrough, through);
+  for (const delivery of due) {
+    if (delivery.sequence <= inHand || lane.holds(delivery.id)) continue;
+    // Resent by hand it has no key, since it holds nobody up.
+    if (delivery.orderKey !== null) lane.order.lead(delivery.orderKey);
+    lane.opened(delivery);
+    lane.enqueue(delivery);
+  }
+}
+
+function toDelivery({ lane, from }: Page, row: PendingRow, event: LoggedEvent): DueDelivery {
+  const { ordering } = lane.target;
+  const retry = row as RetryRow;
   return {
-    lane,
-    generation,
-    eventId: row.event_id,
-    practiceId: row.practice_id,
-    delivery: {
-      id: row.id!,
-      from,
-      sequence: Number(row.sequence),
-      attempts,
-      orderKey,
-      replayId: row.replay_id,
-    },
+    id: row.id!,
+    from,
+    sequence: Number(row.sequence),
+    attempts: from === 'retry' ? retry.attempts : 0,
+    event,
+    orderKey:
+      from === 'retry'
+        ? retry.order_key
+        : ordering === 'none'
+          ? null
+          : keyOf(event, row.practice_id, ordering),
+    replayId: row.replay_id,
   };
 }
 

@@ -37,20 +37,29 @@ export class Followers {
     private readonly logger: Logger,
   ) {}
 
-  /** Decides which of these may go, and puts aside those whose key is held up. */
-  admit(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {
+  /**
+   * Takes a page of the stream in: decides which of its deliveries may go, and puts aside those whose key is held up.
+   * @param generation the lane's when the page was asked for; by another the page is void
+   * @param through the page holds everything up to this number
+   */
+  admit(
+    lane: Lane,
+    generation: number,
+    through: number | undefined,
+    deliveries: readonly DueDelivery[],
+  ): Promise<void> {
     return lane.inTurn(async () => {
       const keys = [...new Set(deliveries.map(({ orderKey }) => orderKey!))];
-      const { rows } = await this.pool.query<{ key: string }>({
-        name: 'held-up',
-        text: heldUpSql,
-        values: [lane.target.id, keys],
-      });
-      const heldUp = new Set(rows.map(({ key }) => key));
+      const heldUp = keys.length > 0 ? await this.heldUp(lane, keys) : new Set();
+      if (lane.generation !== generation) {
+        lane.look(performance.now());
+        return;
+      }
+      lane.readThrough = Math.max(lane.readThrough, through ?? 0);
       const aside: DueDelivery[] = [];
       for (const delivery of deliveries) {
-        // Forgotten again in the meantime.
-        if (!lane.holds(delivery.id)) continue;
+        if (lane.holds(delivery.id)) continue;
+        lane.opened(delivery);
         const ordered = delivery as DueDelivery & { orderKey: string };
         const verdict = lane.order.admit(ordered, heldUp.has(ordered.orderKey));
         if (verdict === 'go') lane.enqueue(delivery);
@@ -58,6 +67,15 @@ export class Followers {
       }
       if (aside.length > 0) await this.putAside(lane, aside);
     });
+  }
+
+  private async heldUp(lane: Lane, keys: readonly string[]): Promise<ReadonlySet<string>> {
+    const { rows } = await this.pool.query<{ key: string }>({
+      name: 'held-up',
+      text: heldUpSql,
+      values: [lane.target.id, keys],
+    });
+    return new Set(rows.map(({ key }) => key));
   }
 
   /** Puts followers aside whose head has to wait. */
@@ -79,7 +97,7 @@ export class Followers {
       const { rows } = await this.pool.query<{ key: string }>({
         name: 'orphan-keys',
         text: orphanKeysSql,
-        values: [lane.target.id, most, lane.admittedThrough],
+        values: [lane.target.id, most, lane.readThrough],
       });
       for (const { key } of rows) {
         if (!lane.order.isTaken(key)) await this.releaseAll(lane, key);
@@ -98,7 +116,7 @@ export class Followers {
       this.pool.query<FollowerRow>({
         name: 'release',
         text: releaseSql,
-        values: [lane.target.id, key, releasedAtOnce, lane.admittedThrough],
+        values: [lane.target.id, key, releasedAtOnce, lane.readThrough],
       }),
     );
     // They were released before, and are waiting for their turn.

@@ -17,8 +17,13 @@ describe('the order of keys', () => {
       'wait',
       'go',
     ]);
-    expect(order.settle(first, false)).toEqual({ next: second, park: [], release: false });
-    expect(order.settle(second, false)).toEqual({ park: [], release: false });
+    expect(order.settle(first, false)).toEqual({
+      next: second,
+      park: [],
+      forget: [],
+      release: false,
+    });
+    expect(order.settle(second, false)).toEqual({ park: [], forget: [], release: false });
     expect(order.isTaken('a')).toBe(false);
     expect(order.admit(due('4', 'a'), false)).toBe('go');
   });
@@ -28,7 +33,7 @@ describe('the order of keys', () => {
     const [head, follower] = [due('1', 'a'), due('2', 'a')];
     order.admit(head, false);
     order.admit(follower, false);
-    expect(order.settle(head, true)).toEqual({ park: [follower], release: false });
+    expect(order.settle(head, true)).toEqual({ park: [follower], forget: [], release: false });
     // Even before the table has been asked.
     expect(order.admit(due('3', 'a'), false)).toBe('park');
     expect(order.admit(due('4', 'b'), false)).toBe('go');
@@ -39,7 +44,7 @@ describe('the order of keys', () => {
     const head = due('1', 'a', 'retry');
     order.lead('a');
     expect(order.admit(due('3', 'a'), true)).toBe('park');
-    expect(order.settle(head, false)).toEqual({ park: [], release: true });
+    expect(order.settle(head, false)).toEqual({ park: [], forget: [], release: true });
     expect(order.admit(due('4', 'a'), false)).toBe('park');
     const [two, three] = [due('2', 'a', 'follower'), due('3', 'a', 'follower')];
     expect(order.released('a', [two, three])).toBe(two);
@@ -54,7 +59,7 @@ describe('the order of keys', () => {
     order.lead('a');
     const [two, three] = [due('2', 'a', 'follower'), due('3', 'a', 'follower')];
     order.released('a', [two, three]);
-    expect(order.settle(two, true).park).toEqual([]);
+    expect(order.settle(two, true)).toEqual({ park: [], forget: [three], release: false });
     expect(order.admit(due('4', 'a'), false)).toBe('park');
   });
 

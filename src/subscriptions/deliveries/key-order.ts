@@ -11,6 +11,8 @@ export interface AfterSettling {
   next?: DueDelivery;
   /** Followers that have to wait in the table, since their head waits for a retry. */
   park: DueDelivery[];
+  /** Followers that have to wait in the table, and are in it still. */
+  forget: DueDelivery[];
   /** The key's followers in the table are due: look there. */
   release: boolean;
 }
@@ -52,17 +54,17 @@ export class KeyOrder {
     const behind = this.waiting.get(key) ?? [];
     if (willRetry) {
       this.waiting.delete(key);
-      // Those that came out of the table are still in it.
       const park = behind.filter(({ from }) => from !== 'follower');
+      const forget = behind.filter(({ from }) => from === 'follower');
       if (behind.length > 0) this.parked.add(key);
-      return { park, release: false };
+      return { park, forget, release: false };
     }
     const next = behind.shift();
-    if (next) return { next, park: [], release: false };
+    if (next) return { next, park: [], forget: [], release: false };
     const release = delivery.from !== 'stream' || this.parked.has(key);
     // While the table is looked through the key stays taken, so that nothing overtakes what comes from there.
     if (!release) this.waiting.delete(key);
-    return { park: [], release };
+    return { park: [], forget: [], release };
   }
 
   /**

@@ -22,8 +22,6 @@ export type HealthChange = 'failed' | 'opened' | 'recovered' | 'gone' | 'throttl
 export class Lane {
   /** Every pending delivery up to this number is in the window, under way, or waits in a table. */
   readThrough: number;
-  /** Up to this number all have been told whether they may go (`KeyOrder`); behind `readThrough` while that is asked. */
-  admittedThrough: number;
   /** Followers in the table may have nobody who lets them go on. */
   seeksOrphans = false;
   /** There may be pending deliveries beyond `readThrough`. */
@@ -66,7 +64,6 @@ export class Lane {
     now: number,
   ) {
     this.readThrough = target.attemptedThrough;
-    this.admittedThrough = target.attemptedThrough;
     this.storedMark = target.attemptedThrough;
     this.seeksOrphans = target.hasFollowers;
     this.failing = target.failing;
@@ -309,7 +306,6 @@ export class Lane {
       this.putAside(id);
       if (from === 'stream') this.readThrough = Math.min(this.readThrough, sequence - 1);
     }
-    this.admittedThrough = Math.min(this.admittedThrough, this.readThrough);
     this.seeksOrphans ||= forgotten.some(({ from }) => from === 'follower');
     this.mayHavePending = true;
     this.retryDueAt = 0;
