@@ -48,6 +48,18 @@ describe('an endpoint', () => {
       disabledReason: null,
       lastSequence: 0,
       pending: 0,
+      ownership: 'assumed',
+      signingKeys: [{ kind: 'hmac', createdAt: expect.any(String), expiresAt: null }],
+      filter: null,
+      headers: null,
+      contentType: 'application/json',
+      timeoutSeconds: null,
+      maxConcurrency: null,
+      ratePerSecond: null,
+      ordering: 'none',
+      retrySchedule: 'default',
+      excludeOwn: false,
+      metadata: null,
       version: 1,
       createdAt: expect.any(String),
       updatedAt: expect.any(String),
@@ -141,6 +153,12 @@ describe('an endpoint', () => {
        from (values (10, 'delivered', 1), (11, 'failed', 2), (12, 'pending', 0)) as d (n, status, attempts)`,
       [id],
     );
+    await hub.database.query(
+      `insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+       select id, endpoint_id, sequence, event_id, attempts, next_attempt_at
+       from deliveries where endpoint_id = $1 and status = 'failed'`,
+      [id],
+    );
     const { body } = await hub.api('GET', `/v1/endpoints/${id}`);
     expect(body).toMatchObject({ lastSequence: 12, pending: 2 });
     const list = await hub.api('GET', '/v1/endpoints?limit=200');
@@ -168,7 +186,7 @@ describe('refuses', () => {
     ['another payload mode', { payloadMode: 'all' }, '/payloadMode', 'not_in'],
     ['text for a flag', { enabled: 'yes' }, '/enabled', 'not_boolean'],
     ['a description without end', { description: 'x'.repeat(501) }, '/description', 'max_length'],
-    ['what is not built yet', { filter: {} }, '/filter', 'unknown_field'],
+    ['a filter that says nothing', { filter: {} }, '/filter', 'malformed_filter'],
     ['what only the hub sets', { secret: 'whsec_x' }, '/secret', 'unknown_field'],
   ];
 
