@@ -51,6 +51,9 @@ export async function makeEndpoints(
       url: `${stage.receiver.url}${path}`,
       eventTypes: families.map((family) => `${family}.*`),
       description: name,
+      ordering,
+      // What fails comes again within seconds, and is not given up before the run is over.
+      retrySchedule: 'quick',
       ...(own && { practiceIds: own }),
     });
     stage.receiver.trust(path, secret!);

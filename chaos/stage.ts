@@ -34,6 +34,7 @@ export class Stage {
   receiver!: Receiver;
   api!: Api;
   private readonly undo: (() => Promise<unknown>)[] = [];
+  private opened = false;
   private closing: Promise<void> | undefined;
   private readonly stopping = new AbortController();
 
@@ -63,6 +64,7 @@ export class Stage {
       if (nth === 1) await this.untilReady();
     }
     await this.untilReady();
+    this.opened = true;
   }
 
   /** A connection to the database, for questions that must be answered now. */
@@ -88,7 +90,9 @@ export class Stage {
       const down = this.hubs.find(({ url, frozen }) => url === undefined || frozen);
       if (!down) return;
       if (this.stopping.signal.aborted) throw new Error('stopped');
-      if (performance.now() > deadline) {
+      // Nothing has been done to it yet.
+      const failed = !this.opened && down.starts > 1;
+      if (failed || performance.now() > deadline) {
         throw new Error(
           `${down.name} did not get ready. It said last:\n${down.output.slice(-4000)}`,
         );
@@ -142,6 +146,7 @@ export class Stage {
       HUB_ALLOW_NETWORKS: '127.0.0.0/8',
       HUB_LEASE_SECONDS: '2',
       HUB_DATABASE_CONNECTIONS: '12',
+      HUB_CIRCUIT_PAUSE_SECONDS: '2',
       HUB_WEBHOOK_TIMEOUT_SECONDS: '5',
       HUB_LOG_LEVEL: 'warn',
       // Hubs start often here.
