@@ -18,4 +18,5 @@ EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.PORT || 3000) + '/health/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 # Directly, so that SIGTERM reaches the hub and it can finish what is under way.
-CMD ["node", "dist/main.js"]
+# As `npm start`: room for what lives as long as a webhook under way, so that it is not copied as if it stayed.
+CMD ["node", "--max-semi-space-size=32", "dist/main.js"]
