@@ -110,6 +110,17 @@ describe("an endpoint's stream as a feed", () => {
     expect((await feed('?after=5')).body).toEqual({ data: [], nextCursor: '5' });
   });
 
+  it('pages in the order of numbers, not of texts', async () => {
+    const ids = await numbered(23);
+    const seen: [number, string][] = [];
+    for (let after = '0'; after !== '23';) {
+      const { body } = await feed(`?limit=4&after=${after}`);
+      seen.push(...body.data.map(({ sequence, event }: any) => [sequence, event?.id]));
+      after = body.nextCursor;
+    }
+    expect(seen).toEqual(ids.map((id, i) => [i + 1, id]));
+  });
+
   it('shows what is withheld, and why', async () => {
     const ids = await numbered(3);
     await withhold(2, 'revoked');

@@ -6,10 +6,10 @@ export const streamSql = `
 
 /**
  * The numbers after one, ascending. Whoever is numbering holds the counter until its commit, so a snapshot shows all
- * numbers up to its last one.
+ * numbers up to its last one. (Not cast to text here: ORDER BY would mean the text, and "10" comes before "9".)
  */
 export const entriesSql = `
-  select sequence::text, event_id, withheld_reason
+  select sequence, event_id, withheld_reason
   from deliveries where endpoint_id = $1 and sequence > $2::bigint
   order by sequence limit $3`;
 
