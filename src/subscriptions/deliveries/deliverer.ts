@@ -146,6 +146,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       this.polledAt = performance.now();
       this.suspect('all');
     }
+    for (const shard of this.lanes.outdated(performance.now())) this.suspects.shards.add(shard);
     const { endpoints, shards } = this.suspects;
     this.suspects = { endpoints: new Set(), shards: new Set() };
     try {
@@ -252,7 +253,9 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   private pauseMs(window: number): number {
     const now = performance.now();
     const mostMs = this.lanes.hasUnkeptMarks ? markMs : pollMs;
-    const reads = this.lanes.held().map((lane) => lane.readsIn(window, now));
+    const reads = this.lanes
+      .held()
+      .map((lane) => Math.min(lane.readsIn(window, now), Math.max(0, lane.refreshAt - now)));
     return Math.ceil(reads.reduce((least, ms) => Math.min(least, ms), mostMs));
   }
 

@@ -79,6 +79,11 @@ export class Lanes {
     }
   }
 
+  /** Shards of endpoints whose keys have changed by the clock. */
+  outdated(now: number): number[] {
+    return this.held().flatMap(({ refreshAt, target }) => (refreshAt <= now ? [target.shard] : []));
+  }
+
   // An endpoint that was disabled or deleted gets nothing more, one whose URL changed gets the rest there.
   private async refresh(now: number): Promise<void> {
     const version = await this.targets.version();
