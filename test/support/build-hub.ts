@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { transformFile } from '@swc/core';
 
 const cache = join('.cache', 'test-hub');
@@ -11,7 +11,9 @@ const keepMs = 24 * 3_600_000;
  * `npm run build` does it but without the type check, and beside it: a test must not replace what somebody serves.
  * The folder's name stands for the sources' state, so that two runs at once never see each other's half-made one.
  */
-export async function buildTestHub(root = process.cwd()): Promise<string> {
+export async function buildTestHub(source = process.cwd()): Promise<string> {
+  // Processes are started with it from elsewhere.
+  const root = resolve(source);
   const sources = await listSources(root);
   const folder = join(root, cache, keyOf(sources));
   const now = new Date();
