@@ -23,8 +23,13 @@ export function parsePosition(text: string): Position | undefined {
   if (!match) return undefined;
   const position = { generation: Number(match[1]), xactId: match[2]!, seq: match[3]! };
   // What PostgreSQL's xid8 and bigint cannot hold is no position either.
-  const fits = BigInt(position.xactId) < 2n ** 64n && BigInt(position.seq) < 2n ** 63n;
+  const fits = isBelow(position.xactId, 2n ** 64n) && isBelow(position.seq, 2n ** 63n);
   return fits && position.generation < 2 ** 31 ? position : undefined;
+}
+
+// Both bounds have at least 19 digits: what is shorter needs no big number, on the way of every event.
+function isBelow(decimal: string, bound: bigint): boolean {
+  return decimal.length < 19 || BigInt(decimal) < bound;
 }
 
 /** Negative when `a` comes before `b`. */

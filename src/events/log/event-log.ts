@@ -65,7 +65,7 @@ export class EventLog {
     const { rows } = await this.pool.query<HeaderRow>({
       name: 'log-headers-by-id',
       text: readHeadersByIdSql,
-      values: [ids],
+      values: [ids, ...rangeOf(ids)],
     });
     return rows.map(headerFromRow);
   }
@@ -205,4 +205,14 @@ export function positionFromRow(row: {
   seq: string;
 }): Position {
   return { generation: row.generation, xactId: row.xact_id, seq: row.seq };
+}
+
+/** The least and the greatest id: they are time-ordered, and a partition is a range of them. */
+function rangeOf(ids: readonly string[]): [string | undefined, string | undefined] {
+  let [least, greatest] = [ids[0], ids[0]];
+  for (const id of ids) {
+    if (id < least!) least = id;
+    if (id > greatest!) greatest = id;
+  }
+  return [least, greatest];
 }

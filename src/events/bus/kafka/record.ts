@@ -1,5 +1,10 @@
 import type { IHeaders, KafkaMessage, Message } from 'kafkajs';
-import { toCloudEvent, type StoredEvent, type View } from '../../catalog/envelope.js';
+import {
+  toCloudEvent,
+  type CloudEvent,
+  type StoredEvent,
+  type View,
+} from '../../catalog/envelope.js';
 import { formatPosition, parsePosition, type Position } from '../../position.js';
 
 /** What the relay knows of a record beyond its event. */
@@ -29,13 +34,25 @@ export function toRecord(
   view: View,
   { key, partition, previous, lap }: Placing,
 ): Message {
-  const { data, datacontenttype, ...attributes } = toCloudEvent(event, view);
-  const headers: Record<string, string> = { 'content-type': datacontenttype };
-  for (const [name, value] of Object.entries(attributes)) headers[`ce_${name}`] = String(value);
+  const attributes = toCloudEvent(event, view);
+  const headers: Record<string, string> = { 'content-type': attributes.datacontenttype };
+  for (const name in attributes) {
+    const value = attributes[name as keyof CloudEvent];
+    if (name !== 'data' && name !== 'datacontenttype') headers[headerOf(name)] = String(value);
+  }
   headers.hub_position = event.position;
   headers.hub_previous = formatPosition(previous);
   headers.hub_lap = String(lap);
-  return { key, partition, headers, value: Buffer.from(JSON.stringify(data)) };
+  return { key, partition, headers, value: Buffer.from(JSON.stringify(attributes.data)) };
+}
+
+const headerNames = new Map<string, string>();
+
+/** Made once for each attribute. */
+function headerOf(attribute: string): string {
+  let name = headerNames.get(attribute);
+  if (name === undefined) headerNames.set(attribute, (name = `ce_${attribute}`));
+  return name;
 }
 
 /** About what the record takes in a request, in bytes. */

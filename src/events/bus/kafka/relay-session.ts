@@ -21,8 +21,12 @@ import {
 } from './relay.rules.js';
 import type { Topic } from './topic.js';
 
-/** Times the largest event of 256 KB this is what the relay holds in memory at most: 64 MB. */
-const pageSize = 256;
+/**
+ * Events of one page of the log. Pages grow while one holds less than a request may: each costs a read, a request and
+ * a move of the cursor, and what goes out together is also consumed together. Times the largest event of 256 KB, the
+ * smaller one is 64 MB in memory, and only a page of large events right after small ones can be more.
+ */
+const [leastPage, largestPage] = [256, 1024];
 const checkMs = 10_000;
 /** A consumer that goes on missing records must not make the relay publish in circles. */
 const betweenRewindsMs = 5_000;
@@ -49,6 +53,7 @@ export class RelaySession {
   private wantedPartitions = 0;
   private checkedAt = 0;
   private rewoundAt = -Infinity;
+  private pageSize = leastPage;
 
   /** @param keepLease throws when the lease is lost; after it, a request may take `requestMs`. */
   constructor(
@@ -105,13 +110,19 @@ export class RelaySession {
       if (await store.rewindWanted()) await this.rewind('a consumer has found a gap');
       return nothing;
     }
-    const page = await log.readEvents(this.state.cursor, pageSize);
+    const page = await log.readEvents(this.state.cursor, this.pageSize);
     const view = { mode: settings.kafkaPayload, publicUrl: settings.baseUrl };
     let rewindWanted = false;
+    let requests = 0;
     for (const batch of batchesOf(this.state, page.events, view)) {
       const acknowledged = batch.messages.length > 0 ? await this.send(batch) : [];
       if (!acknowledged) return { events: [], more: true };
       rewindWanted = await this.move(batch, acknowledged);
+      requests += 1;
+    }
+    if (requests > 1) this.pageSize = leastPage;
+    else if (page.events.length === this.pageSize) {
+      this.pageSize = Math.min(this.pageSize * 2, largestPage);
     }
     if (page.events.length === 0 && !page.more) rewindWanted = await store.rewindWanted();
     if (rewindWanted) await this.rewind('a consumer has found a gap');

@@ -60,11 +60,12 @@ export function* batchesOf(
     if (comparePositions(position, previous) > 0) {
       const placing = { key, partition, previous, lap: state.lap };
       const message = toRecord(event, view, placing);
-      if (!batch.hasRoomFor(message)) {
+      const size = sizeOf(message);
+      if (!batch.hasRoomFor(message, size)) {
         yield { ...batch, through: through! };
         batch = new Batch();
       }
-      batch.add(message, position);
+      batch.add(message, size, position);
       last.set(partition, position);
     }
     through = position;
@@ -78,8 +79,7 @@ class Batch {
   private bytes = 0;
   private readonly bytesOf = new Map<number, number>();
 
-  hasRoomFor(message: Message): boolean {
-    const size = sizeOf(message);
+  hasRoomFor(message: Message, size: number): boolean {
     const ofPartition = this.bytesOf.get(message.partition!) ?? 0;
     return (
       this.messages.length === 0 ||
@@ -87,8 +87,7 @@ class Batch {
     );
   }
 
-  add(message: Message, position: Position): void {
-    const size = sizeOf(message);
+  add(message: Message, size: number, position: Position): void {
     const partition = message.partition!;
     this.messages.push(message);
     this.published.set(partition, position);

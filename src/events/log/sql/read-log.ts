@@ -51,10 +51,13 @@ export const horizonSql = `
 export const readEventByIdSql = `
   select e.*, e.xact_id::text as xact_id, e.seq::text as seq from events as e where e.id = $1`;
 
-/** The headers of some events, by primary key: 10 ms for 700. */
+/**
+ * The headers of some events, by primary key. The range of their ids says again what the list says, so that only
+ * partitions in it are looked into: an array that comes as a parameter rules out none.
+ */
 export const readHeadersByIdSql = `
   select id, type, practice_id, subject, actor, generation, xact_id::text, seq::text
-  from events where id = any($1::uuid[])`;
+  from events where id = any($1::uuid[]) and id between $2::uuid and $3::uuid`;
 
 /** Some events whole, by primary key. */
 export const readEventsByIdSql = `
