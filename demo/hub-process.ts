@@ -7,6 +7,7 @@ const stopWithinMs = 30_000;
 
 export interface HubProcess {
   url: string;
+  pid: number;
   stop(): Promise<void>;
 }
 
@@ -14,7 +15,8 @@ export interface HubProcess {
 export async function startHubProcess(settings: Record<string, string>): Promise<HubProcess> {
   buildIfNeeded();
   const main = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-  const child = spawn(process.execPath, [main], {
+  // The flag of `npm start`: young objects get room, which spares a quarter of a loaded hub's time.
+  const child = spawn(process.execPath, ['--max-semi-space-size=32', main], {
     env: { ...process.env, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -30,7 +32,7 @@ export async function startHubProcess(settings: Record<string, string>): Promise
     clearTimeout(timer);
   };
   try {
-    return { url: await readyAt(child, exited), stop };
+    return { url: await readyAt(child, exited), pid: child.pid!, stop };
   } catch (error) {
     await stop();
     throw error;
