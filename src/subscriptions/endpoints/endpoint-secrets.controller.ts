@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../../database/signals.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
@@ -26,6 +26,7 @@ export class EndpointSecretsController {
 
   @Post('rotate')
   @HttpCode(200)
+  @ApiBody({ type: SecretRotation, required: false })
   @ApiOkResponse({
     type: RotatedEndpoint,
     description:

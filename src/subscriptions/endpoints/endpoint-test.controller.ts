@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { isEventType, type EventType } from '../../events/catalog/catalog.js';
 import { Answer } from '../../platform/http/answer.js';
@@ -23,6 +23,7 @@ export class EndpointTestController {
 
   @Post()
   @HttpCode(200)
+  @ApiBody({ type: EndpointTest, required: false })
   @ApiOkResponse({
     type: EndpointTestResult,
     description:
