@@ -49,10 +49,14 @@ module.exports = {
     {
       name: 'pure-is-pure',
       comment:
-        '5. Rules, signing, retry and the projection do no I/O: they may use types and pure libraries only.',
+        '5. Rules, signing, retry, filters and the projection do no I/O: they may use types and pure libraries only.',
       severity: 'error',
       from: {
-        path: ['\\.rules\\.ts$', '^src/subscriptions/(signing|retry)/', '^src/events/catalog/'],
+        path: [
+          '\\.rules\\.ts$',
+          '^src/subscriptions/(signing|retry|filter)/',
+          '^src/events/catalog/',
+        ],
         pathNot: tests,
       },
       to: {
