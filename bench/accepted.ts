@@ -1,9 +1,10 @@
 import { connectionBudget } from '../src/database/data-source.js';
 import { Child } from './child.js';
-import { cpuTime, type CpuTime } from './accepted-cpu.js';
+import type { BenchHub } from './bench-hub.js';
+import { cpuOf, cpuPer, type CpuTimes } from './cpu.js';
 import { description } from './facts.js';
 import { mean, spreadOf, type Spread } from './figures.js';
-import { post, type BenchHub, type Stage } from './stage.js';
+import type { Stage } from './stage.js';
 import type { WriterOrder, WriterReport, WriterSign } from './writers.js';
 
 const clients = 100;
@@ -22,7 +23,7 @@ export interface AcceptedResult {
   /** Facts as a part of the loops just before and just after them. */
   ofLoop: Spread;
   /** Microseconds of processor time for a fact, reading it from the log included. */
-  cpu: { hub: number; postgres?: number; loopPostgres?: number };
+  cpu: CpuTimes;
 }
 
 /**
@@ -38,7 +39,6 @@ export async function measureAccepted(
 ): Promise<AcceptedResult> {
   const writers = new Child<WriterOrder, WriterReport | WriterSign>('./writers.ts');
   try {
-    await listening(hub, false);
     const order = { ...(await chargesFor(hub)), warmUp, writes };
     const run = (kind: WriterOrder['kind']) => measureWriting(stage, hub, writers, order, kind);
     const [rest, loop, ofLoop] = [[], [], []] as [Written[], Written[], number[]];
@@ -48,28 +48,25 @@ export async function measureAccepted(
       loop.push(await run('loop'));
       ofLoop.push(rest.at(-1)!.perSecond / mean(loop.slice(-2).map((each) => each.perSecond)));
     }
-    const server = (written: Written[]) =>
-      written[0]!.cpu.postgres && mean(written.map(({ cpu }) => cpu.postgres!));
     return {
       perSecond: spreadOf(rest.map(({ perSecond }) => perSecond)),
       loopPerSecond: spreadOf(loop.map(({ perSecond }) => perSecond)),
       ofLoop: spreadOf(ofLoop),
       cpu: {
-        hub: mean(rest.map(({ cpu }) => cpu.hub)),
-        postgres: server(rest),
-        loopPostgres: server(loop),
+        hub: mean(rest.map(({ cpu }) => cpu.hub!)),
+        PostgreSQL: mean(rest.map(({ cpu }) => cpu.PostgreSQL!)),
+        'PostgreSQL, bare loop': mean(loop.map(({ cpu }) => cpu.PostgreSQL!)),
       },
     };
   } finally {
     await writers.stop();
-    await listening(hub, true);
   }
 }
 
 interface Written {
   perSecond: number;
   /** Of one fact, or one turn of the loop. */
-  cpu: CpuTime;
+  cpu: CpuTimes;
 }
 
 async function measureWriting(
@@ -81,21 +78,15 @@ async function measureWriting(
 ): Promise<Written> {
   const begun = writers
     .report((report): report is WriterSign => report.kind === 'begun', withinMs)
-    .then(() => cpuTime(stage, hub));
+    .then(() => cpuOf(stage.processes(hub)));
   const written = writers
     .report((report): report is WriterReport => report.kind === 'written', withinMs)
-    .then(async (report) => ({ ...report, after: await cpuTime(stage, hub) }));
+    .then(async (report) => ({ ...report, after: await cpuOf(stage.processes(hub)) }));
   const connections = kind === 'rest' ? clients : connectionBudget(databaseConnections).api;
   writers.order({ ...order, kind, connections });
   const [before, { seconds, after }] = await Promise.all([begun, written]);
   const { writes } = order;
-  return {
-    perSecond: writes / seconds,
-    cpu: {
-      hub: (after.hub - before.hub) / writes,
-      postgres: after.postgres && before.postgres && (after.postgres - before.postgres) / writes,
-    },
-  };
+  return { perSecond: writes / seconds, cpu: cpuPer(writes, before, after) };
 }
 
 async function chargesFor(hub: BenchHub) {
@@ -103,24 +94,10 @@ async function chargesFor(hub: BenchHub) {
   for (let i = 0; i < patientsPerPractice * hub.practiceIds.length; i += 1) {
     const below = `/v1/practices/${hub.practiceIds[i % hub.practiceIds.length]}`;
     const patient = { kind: 'human', givenName: 'Ada', familyName: 'Byrne' };
-    const { id: patientId } = await post(hub, `${below}/patients`, patient);
+    const { id: patientId } = await hub.post(`${below}/patients`, patient);
     paths.push(`${below}/charges`);
     charges.push({ patientId, amount: 12_500, currency: 'USD', description });
   }
   const { url, key, databaseUrl } = hub;
   return { url, key, databaseUrl, paths, charges };
-}
-
-/** Whether anybody hears of charges. */
-async function listening({ url, key, backlogEndpointId }: BenchHub, enabled: boolean) {
-  const answer = await fetch(`${url}/v1/endpoints/${backlogEndpointId}`, {
-    method: 'PATCH',
-    headers: {
-      authorization: `Bearer ${key}`,
-      'content-type': 'application/json',
-      'if-match': '*',
-    },
-    body: JSON.stringify({ enabled }),
-  });
-  if (!answer.ok) throw new Error(`PATCH of the endpoint: ${answer.status}`);
 }

@@ -1,12 +1,16 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import type { BenchHub } from './bench-hub.js';
+import { cpuOf, cpuPer, type CpuTimes } from './cpu.js';
 import { writeCharges } from './facts.js';
-import type { BenchHub, Stage } from './stage.js';
+import { recorded, standingOf } from './recorded.js';
+import type { Stage } from './stage.js';
 
-const finishedWithinMs = 60_000;
+const finishedWithinMs = 120_000;
 
-export interface BacklogResult {
-  deliveriesPerSecond: number;
+export interface Drained {
+  perSecond: number;
   seconds: number;
+  /** Microseconds a delivery. */
+  cpu: CpuTimes;
 }
 
 /**
@@ -16,64 +20,40 @@ export interface BacklogResult {
  *
  * The events are held back by a transaction that has an id and stays open while they are written: nothing above it is
  * settled, so no reader of the log may pass it. Its commit uncovers all of them at once.
+ *
+ * @param endpointIds those that listen to charges; every event goes to each of them
  */
 export async function measureBacklog(
-  { receiver }: Stage,
+  stage: Stage,
   hub: BenchHub,
   events: number,
-): Promise<BacklogResult> {
-  const before = await stateOf(hub);
+  endpointIds: readonly string[],
+): Promise<Drained> {
+  const expected = events * endpointIds.length;
+  const before = await standingOf(hub, endpointIds);
   const holder = await hub.database.connect();
   try {
     await holder.query('begin');
     await holder.query('select pg_current_xact_id()');
     await writeCharges(hub.databaseUrl, hub.practiceIds, events);
-    receiver.order({ count: events });
-    const counted = receiver.report((report) => report.kind === 'counted', finishedWithinMs);
+    const processes = stage.processes(hub);
+    const cpuBefore = await cpuOf(processes);
+    const counted = stage.counted(expected, finishedWithinMs);
     const start = process.hrtime.bigint();
     await holder.query('commit');
     await counted;
-    const end = await recorded(hub);
+    const end = await recorded(hub, endpointIds);
+    const cpu = cpuPer(expected, cpuBefore, await cpuOf(processes));
     const seconds = Number(end - start) / 1e9;
-    const after = await stateOf(hub);
+    const after = await standingOf(hub, endpointIds);
     const delivered = after.delivered - before.delivered;
     const numbered = after.sequence - before.sequence;
-    if (delivered !== events || numbered !== events || after.open > 0) {
-      throw new Error(`${events} events, ${numbered} deliveries, ${delivered} recorded`);
+    if (delivered !== expected || numbered !== expected || after.open > 0) {
+      throw new Error(`${expected} expected, ${numbered} numbered, ${delivered} recorded`);
     }
-    return { deliveriesPerSecond: events / seconds, seconds };
+    return { perSecond: expected / seconds, seconds, cpu };
   } finally {
     // With an error thrown away, so that a transaction still open ends.
     holder.release(true);
   }
-}
-
-// The last webhooks have arrived, their results follow within milliseconds. One look at a partial index a time.
-async function recorded({ database, backlogEndpointId }: BenchHub): Promise<bigint> {
-  const deadline = performance.now() + finishedWithinMs;
-  while (performance.now() < deadline) {
-    const { rows } = await database.query({
-      name: 'open',
-      text: `select exists (select from deliveries where endpoint_id = $1 and status = 'pending') as open`,
-      values: [backlogEndpointId],
-    });
-    if (!rows[0].open) return process.hrtime.bigint();
-    await delay(2);
-  }
-  throw new Error('not everything that arrived was recorded');
-}
-
-async function stateOf({ database, backlogEndpointId }: BenchHub): Promise<{
-  sequence: number;
-  delivered: number;
-  open: number;
-}> {
-  const { rows } = await database.query(
-    `select (select last_sequence::int from endpoint_counters where endpoint_id = $1) as sequence,
-            count(*) filter (where status = 'delivered')::int as delivered,
-            count(*) filter (where status in ('pending', 'failed'))::int as open
-     from deliveries where endpoint_id = $1`,
-    [backlogEndpointId],
-  );
-  return rows[0];
 }

@@ -1,40 +1,47 @@
 // `npm run bench`: how fast the hub is, beside what the same machine can do at most in the same minute.
-//   --kafka         also over Kafka: the broker of KAFKA_BROKERS, else one that is started for the purpose
-//   --json          the result as JSON on standard output, progress on standard error
-//   --rounds=3 --events=20000 --samples=200
+//   --only=backlog,idle  of the measurements in measurements.ts, these alone
+//   --quick              a short pass, to see that everything works; its figures mean little
+//   --kafka              also over Kafka: the broker of KAFKA_BROKERS, else one that is started for the purpose
+//   --history=5m         also five million deliveries of history
+//   --json               the result as JSON on standard output, progress on standard error
 // docs/benchmarks.md says what the figures include and keeps the latest ones.
 import { parseArgs } from 'node:util';
-import { v7 as uuidv7 } from 'uuid';
 import { startBroker } from '../scripts/kafka/broker.js';
 import { buildIfNeeded } from '../scripts/start.mjs';
-import { measureBacklog } from './backlog.js';
-import { chargeWebhook } from './facts.js';
-import { mean, spreadOf } from './figures.js';
-import { measureIdle } from './idle.js';
-import type { RawReport } from './raw.js';
-import { machineFacts, rate, jsonOf, tableOf, type BenchResult, type BusResult } from './report.js';
-import { Stage, type BenchHub } from './stage.js';
-
-const rawSeconds = 3;
-const rawWithinMs = 30_000;
-/** Code that has run a few thousand times runs several times as fast as at first. */
-const warmUpEvents = 5000;
+import type { BenchHub } from './bench-hub.js';
+import { spreadOf } from './figures.js';
+import {
+  fullSizes,
+  kafkaMeasurements,
+  measurements,
+  quickSizes,
+  type Bench,
+} from './measurements.js';
+import { RawLimit } from './raw-limit.js';
+import { jsonOf, machineFacts, tableOf, type BenchResult, type Row } from './report.js';
+import { Stage } from './stage.js';
 
 const { values: options } = parseArgs({
   options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean', default: false },
     kafka: { type: 'boolean', default: Boolean(process.env.KAFKA_BROKERS) },
+    history: { type: 'string' },
     json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '3' },
-    events: { type: 'string', default: '20000' },
-    samples: { type: 'string', default: '200' },
   },
 });
-const [rounds, events, samples] = [options.rounds, options.events, options.samples].map(Number) as [
-  number,
-  number,
-  number,
-];
+const names = [...Object.keys(measurements), ...Object.keys(kafkaMeasurements)];
+const only = options.only?.split(',');
+const unknown = only?.filter((name) => !names.includes(name)) ?? [];
+if (unknown.length > 0 || (options.history && options.history !== '5m')) {
+  console.error(
+    `Unknown: ${[...unknown, options.history].join(' ')}. Measurements: ${names.join(', ')}.`,
+  );
+  process.exit(2);
+}
 const progress = (line: string) => process.stderr.write(`${line}\n`);
+const wants = (name: string) => only?.includes(name) ?? true;
+const wantsKafka = options.kafka || only?.some((name) => name in kafkaMeasurements);
 
 const stage = new Stage();
 let interrupted = false;
@@ -46,44 +53,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/** Raw and hub take turns, and a round counts against the raw limit just before and just after it. */
-async function measureBus(
-  hub: BenchHub,
-  bus: BusResult['bus'],
-  raws: number[],
-): Promise<BusResult> {
-  progress(`\nOver ${bus}:`);
-  const idle = await measureIdle(stage, hub, samples);
-  progress(`  idle: webhook after ${idle.arrival.p50.toFixed(1)} ms in the middle`);
-  await measureBacklog(stage, hub, warmUpEvents);
-  const perSecond: number[] = [];
-  const ofRaw: number[] = [];
-  let before = await measureRaw(raws);
-  for (let round = 1; round <= rounds; round += 1) {
-    const { deliveriesPerSecond, seconds } = await measureBacklog(stage, hub, events);
-    const after = await measureRaw(raws);
-    perSecond.push(deliveriesPerSecond);
-    ofRaw.push(deliveriesPerSecond / mean([before, after]));
-    progress(
-      `  round ${round}: ${rate(deliveriesPerSecond)} deliveries/s (${seconds.toFixed(1)} s), raw ${rate(before)} and ${rate(after)}/s`,
-    );
-    before = after;
-  }
-  return { bus, backlog: { perSecond: spreadOf(perSecond), ofRaw: spreadOf(ofRaw) }, idle };
-}
-
-async function measureRaw(raws: number[]): Promise<number> {
-  const ids = Array.from({ length: 1000 }, () => uuidv7());
-  const body = chargeWebhook();
-  stage.raw.order({ origin: stage.origin, body, ids, seconds: rawSeconds });
-  const { perSecond } = await stage.raw.report(
-    (report): report is RawReport => 'perSecond' in report,
-    rawWithinMs,
-  );
-  raws.push(perSecond);
-  return perSecond;
-}
-
 async function brokers(): Promise<string> {
   if (process.env.KAFKA_BROKERS) return process.env.KAFKA_BROKERS;
   const broker = await startBroker({ log: progress });
@@ -92,26 +61,58 @@ async function brokers(): Promise<string> {
 }
 
 async function main(): Promise<BenchResult> {
+  const began = performance.now();
   buildIfNeeded();
   progress('Starting PostgreSQL, a receiver and a hub …');
   await stage.open();
   const machine = machineFacts(stage.postgres.version);
-  const raws: number[] = [];
-  const hub = await stage.startHub();
-  const buses = [await measureBus(hub, 'the embedded log', raws)];
-  await hub.stop();
-  if (options.kafka) {
-    const onKafka = await stage.startHub(await brokers());
-    buses.push(await measureBus(onKafka, 'Kafka', raws));
+  const sizes = { ...(options.quick ? quickSizes : fullSizes) };
+  if (options.history) sizes.history = [...sizes.history, 5_000_000];
+  const raw = new RawLimit(stage, options.quick ? 1 : 3);
+  let embedded: Promise<BenchHub> | undefined;
+  const bench: Bench = {
+    stage,
+    raw,
+    sizes,
+    progress,
+    hub: () => (embedded ??= stage.startHub()),
+  };
+  const rows: Row[] = [];
+  const left: string[] = [];
+  const run = async (name: string, measure: () => Promise<Row[]>) => {
+    if (!wants(name)) return void left.push(`${name} (--only)`);
+    progress(`\n${name}, after ${Math.round((performance.now() - began) / 1000)} s`);
+    try {
+      rows.push(...(await measure()));
+    } catch (error) {
+      if (interrupted) throw error;
+      // One that fails must not take the others with it; it stands in the result, and in the exit status.
+      left.push(`${name}: ${(error as Error).message}`);
+      progress(`  failed: ${(error as Error).stack}`);
+      process.exitCode = 1;
+    }
+  };
+  for (const [name, measure] of Object.entries(measurements)) {
+    await run(name, () => measure(bench));
   }
+  await (await embedded)?.stop();
+  if (wantsKafka) {
+    const hub = await stage.startHub(await brokers());
+    for (const [name, measure] of Object.entries(kafkaMeasurements)) {
+      await run(name, () => measure(bench, hub));
+    }
+  } else {
+    left.push('over Kafka (--kafka)');
+  }
+  const { rates, cpu, webhookBytes } = raw;
   return {
     at: new Date().toISOString(),
     machine,
-    rounds,
-    events,
-    webhookBytes: Buffer.byteLength(chargeWebhook()),
-    rawPerSecond: spreadOf(raws),
-    buses,
+    minutes: Math.round((performance.now() - began) / 6000) / 10,
+    webhookBytes,
+    raw: { ...(rates.length > 0 ? spreadOf(rates) : { least: 0, median: 0, most: 0 }), cpu },
+    rows,
+    left,
   };
 }
 

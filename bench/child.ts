@@ -14,7 +14,12 @@ export class Child<Order extends object, Report> {
     this.exited = new Promise((resolve) => this.process.once('exit', () => resolve()));
   }
 
+  get pid(): number {
+    return this.process.pid!;
+  }
+
   order(order: Order): void {
+    if (!this.process.connected) throw new Error('a process of the benchmark has ended');
     this.process.send(order);
   }
 

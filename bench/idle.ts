@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { percentile } from './figures.js';
-import { post, type BenchHub, type Stage } from './stage.js';
+import type { BenchHub } from './bench-hub.js';
+import type { Stage } from './stage.js';
 
 const warmUp = 50;
 const arrivedWithinMs = 10_000;
@@ -19,13 +20,13 @@ export interface IdleResult {
  * read the machine's one monotonic clock, the sender before the request and the receiver when it has the whole body.
  */
 export async function measureIdle(
-  { receiver }: Stage,
+  { receiver, origin }: Stage,
   hub: BenchHub,
   samples: number,
 ): Promise<IdleResult> {
   const below = `/v1/practices/${hub.practiceIds[0]}`;
   const patient = { kind: 'human', givenName: 'Ada', familyName: 'Byrne' };
-  const { id: patientId } = await post(hub, `${below}/patients`, patient);
+  const { id: patientId } = await hub.post(`${below}/patients`, patient);
   const payment = {
     patientId,
     amount: 12_500,
@@ -33,6 +34,7 @@ export async function measureIdle(
     method: 'card',
     payer: { type: 'patient' },
   };
+  const endpointIds = await hub.listen([`${origin}/watched`], 'payment.posted');
   const pool = new Pool(hub.url, { connections: 1 });
   const arrivals = new Arrivals();
   const off = receiver.on((report) => {
@@ -62,6 +64,7 @@ export async function measureIdle(
   } finally {
     off();
     await pool.close();
+    await hub.unlisten(endpointIds);
   }
   return {
     samples,

@@ -15,6 +15,8 @@ export interface RawOrder {
 
 export interface RawReport {
   perSecond: number;
+  /** With those that warmed up. */
+  posted: number;
 }
 
 const connections = 100;
@@ -24,6 +26,7 @@ const secret = parseSigningKey(`whsec_${Buffer.alloc(32, 7).toString('base64')}`
 async function measure({ origin, body, ids, seconds }: RawOrder): Promise<RawReport> {
   const pool = new Pool(origin, { connections, pipelining: 1 });
   let sent = 0;
+  let posted = 0;
   const sendUntil = async (end: number) => {
     while (performance.now() < end) {
       const id = ids[sent++ % ids.length]!;
@@ -45,12 +48,13 @@ async function measure({ origin, body, ids, seconds }: RawOrder): Promise<RawRep
     const start = performance.now();
     const end = start + runSeconds * 1000;
     await Promise.all(Array.from({ length: connections }, () => sendUntil(end)));
+    posted += sent;
     return (sent / (performance.now() - start)) * 1000;
   };
   await run(warmUpSeconds);
   const perSecond = await run(seconds);
   await pool.close();
-  return { perSecond };
+  return { perSecond, posted };
 }
 
 process.on('message', (order: RawOrder) => {

@@ -1,10 +1,11 @@
 import { loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { cpuTime, type CpuTime } from './accepted-cpu.js';
+import type { BenchHub } from './bench-hub.js';
+import { cpuOf, cpuPer, type CpuTimes } from './cpu.js';
 import { percentile } from './figures.js';
 import { prepareBurst, type Booked } from './reminder-rows.js';
-import type { BenchHub, Stage } from './stage.js';
+import type { Stage } from './stage.js';
 
 const warmUpMs = 2000;
 const finishedWithinMs = 300_000;
@@ -20,7 +21,7 @@ export interface RemindersResult {
    * Microseconds of processor time for each reminder, the live facts and the way of all these events to fan-out
    * included. Unlike the seconds it says something on a machine with other work.
    */
-  cpu: CpuTime;
+  cpu: CpuTimes;
   /** Processes that wanted to run, on average of the last minute. */
   load: number;
 }
@@ -41,6 +42,7 @@ export async function measureReminders(
   hub: BenchHub,
   { reminders = 100_000, practices = 1000 } = {},
 ): Promise<RemindersResult> {
+  const endpointIds = await hub.listen([`${stage.origin}/watched`], 'payment.posted');
   const said = await saidSoFar(hub);
   const perPractice = Math.ceil(reminders / practices);
   const count = perPractice * practices;
@@ -55,7 +57,7 @@ export async function measureReminders(
     await delay(dueAt - performance.now() - warmUpMs);
     // Code that has run for a while runs several times as fast as at first.
     while (performance.now() < dueAt) await payer.pay();
-    const before = await cpuTime(stage, hub);
+    const before = await cpuOf(stage.processes(hub));
     const burstEnd: { seconds?: number } = {};
     const failure = allSaid(hub, said + count).then((at) => {
       burstEnd.seconds = (at - dueAt) / 1000;
@@ -69,7 +71,7 @@ export async function measureReminders(
       // Never in step with a timer of the hub's.
       await delay(20 + Math.random() * 30);
     }
-    const after = await cpuTime(stage, hub);
+    const after = await cpuOf(stage.processes(hub));
     const load = loadavg()[0]!;
     await until(() => paid.every(({ entryId }) => arrived.has(entryId)), 'a webhook');
     return {
@@ -81,15 +83,13 @@ export async function measureReminders(
         answer: latencyOf(paid.map(({ answered, start }) => answered - start)),
         arrival: latencyOf(paid.map(({ entryId, start }) => arrived.get(entryId)! - start)),
       },
-      cpu: {
-        hub: (after.hub - before.hub) / count,
-        postgres: after.postgres && (after.postgres - before.postgres!) / count,
-      },
+      cpu: cpuPer(count, before, after),
       load,
     };
   } finally {
     off();
     await payer.stop();
+    await hub.unlisten(endpointIds);
   }
 }
 

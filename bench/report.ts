@@ -1,12 +1,21 @@
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import type { IdleResult } from './idle.js';
-import type { Spread } from './figures.js';
+import type { CpuTimes } from './cpu.js';
 
-export interface BusResult {
-  bus: 'the embedded log' | 'Kafka';
-  /** Deliveries a second, and the same as a part of the raw limit measured just before and after. */
-  backlog: { perSecond: Spread; ofRaw: Spread };
-  idle: IdleResult;
+/** One measure beside what was aimed for. */
+export interface Row {
+  measure: string;
+  /** In the unit of the aim. */
+  value: number;
+  aim: number;
+  stretch?: number;
+  /** `ratio` to what `of` names; the others are what they say. */
+  unit: 'ratio' | 'ms' | 's' | 'MB';
+  /** Whether a smaller value is the better one. */
+  lessIsBetter?: boolean;
+  /** The value in absolute terms, and whatever explains it. */
+  detail: string;
+  /** Microseconds of processor time for each delivery, fact or reminder. */
+  cpu?: CpuTimes;
 }
 
 export interface BenchResult {
@@ -19,11 +28,12 @@ export interface BenchResult {
     /** Processes that wanted a core in the minute before: on a quiet machine well below 1. */
     loadBefore: number;
   };
-  rounds: number;
-  events: number;
+  minutes: number;
   webhookBytes: number;
-  rawPerSecond: Spread;
-  buses: BusResult[];
+  raw: { least: number; median: number; most: number; cpu: CpuTimes };
+  rows: Row[];
+  /** Measurements that were not asked for, or could not be made here, and why. */
+  left: string[];
 }
 
 export function machineFacts(postgres: string): BenchResult['machine'] {
@@ -37,33 +47,28 @@ export function machineFacts(postgres: string): BenchResult['machine'] {
 }
 
 export function tableOf(result: BenchResult): string {
-  const { machine, rounds, events, rawPerSecond, buses } = result;
-  const throughput = [
-    ['', 'median', 'least to most', 'of raw', 'least to most'],
-    ['raw limit: signed POSTs, nothing else', ...rates(rawPerSecond), '1', ''],
-    ...buses.map(({ bus, backlog }) => [
-      `backlog of ${count(events)} over ${bus}`,
-      ...rates(backlog.perSecond),
-      backlog.ofRaw.median.toFixed(2),
-      `${backlog.ofRaw.least.toFixed(2)} to ${backlog.ofRaw.most.toFixed(2)}`,
-    ]),
-  ];
-  const latency = [
-    ['', 'median', 'p99', 'worst', 'call answered, median'],
-    ...buses.map(({ bus, idle: { arrival, answer } }) => [
-      `idle: REST call to webhook over ${bus}`,
-      ...[arrival.p50, arrival.p99, arrival.most, answer.p50].map((ms) => `${ms.toFixed(1)} ms`),
-    ]),
-  ];
+  const { machine, raw, rows, left } = result;
   const busy = machine.loadBefore > machine.cores / 4;
+  const cells = rows.map((row) => [
+    row.measure,
+    shown(row.value, row.unit),
+    shown(row.aim, row.unit),
+    row.stretch === undefined ? '' : shown(row.stretch, row.unit),
+    isReached(row, row.aim) ? 'yes' : 'no',
+    row.detail,
+    row.cpu ? cpuText(row.cpu) : '',
+  ]);
   return [
     `${machine.cores} cores (${machine.processor}), Node ${machine.node}, PostgreSQL ${machine.postgres} with fsync,`,
-    `webhooks of ${result.webhookBytes} bytes, one endpoint, ${rounds} rounds, ${buses[0]!.idle.samples} idle samples, load before ${machine.loadBefore}`,
+    `webhooks of ${result.webhookBytes} bytes, ${result.minutes} minutes, load before ${machine.loadBefore}.`,
+    `Raw limit: ${rate(raw.median)} signed POSTs/s (${rate(raw.least)} to ${rate(raw.most)}), µs each: ${cpuText(raw.cpu)}`,
     ...(busy ? ['The machine was busy with something else: compare the ratios at most.'] : []),
     '',
-    ...aligned(throughput),
-    '',
-    ...aligned(latency),
+    ...markdown([
+      ['measure', 'measured', 'aim', 'stretch', 'reached', '', 'µs of processor time each'],
+      ...cells,
+    ]),
+    ...(left.length > 0 ? ['', ...left.map((line) => `Not measured: ${line}`)] : []),
   ].join('\n');
 }
 
@@ -74,25 +79,37 @@ export function jsonOf(result: BenchResult): string {
   return JSON.stringify(result, rounded, 2);
 }
 
-function rates({ median, least, most }: Spread): string[] {
-  return [`${rate(median)}/s`, `${rate(least)} to ${rate(most)}`];
+export function isReached({ value, lessIsBetter }: Row, goal: number): boolean {
+  return lessIsBetter ? value <= goal : value >= goal;
 }
 
 /** Two runs differ by more than a hundred. */
 export function rate(perSecond: number): string {
-  return count(Math.round(perSecond / 100) * 100);
+  const digits = perSecond < 1000 ? 10 : 100;
+  return (Math.round(perSecond / digits) * digits).toLocaleString('en-US');
 }
 
-function count(number: number): string {
-  return number.toLocaleString('en-US');
+export function cpuText(cpu: CpuTimes): string {
+  return Object.entries(cpu)
+    .filter(([, time]) => !Number.isNaN(time))
+    .map(([part, time]) => `${part} ${Math.round(time)}`)
+    .join(', ');
 }
 
-function aligned(rows: readonly string[][]): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('   ')
-      .trimEnd(),
+function shown(value: number, unit: Row['unit']): string {
+  if (unit === 'ratio') return value < 0.1 ? value.toFixed(3) : value.toFixed(2);
+  return `${value < 100 ? Number(value.toPrecision(3)) : Math.round(value)} ${unit}`;
+}
+
+function markdown(rows: readonly string[][]): string[] {
+  const widths = rows[0]!.map((_, column) =>
+    Math.max(3, ...rows.map((row) => row[column]!.length)),
   );
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
+  return [
+    line(rows[0]!),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...rows.slice(1).map(line),
+  ];
 }

@@ -1,37 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { startHubProcess } from '../demo/hub-process.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { BenchHub } from './bench-hub.js';
 import { Child } from './child.js';
+import type { Processes } from './cpu.js';
+import type { LoaderOrder, LoaderReport } from './loader.js';
 import type { RawOrder, RawReport } from './raw.js';
 import type { ReceiverOrder, ReceiverReport } from './receiver.js';
 
-const practiceCount = 20;
 const startedWithinMs = 30_000;
 
-/** A hub in a process of its own, on a database of its own, with practices and an endpoint for each measurement. */
-export interface BenchHub {
-  url: string;
-  key: string;
-  databaseUrl: string;
-  database: pg.Pool;
-  practiceIds: string[];
-  /** Gets the charges of the backlog. */
-  backlogEndpointId: string;
-  stop(): Promise<void>;
-}
-
-/** What all measurements share: the database server, the receiver and the raw sender. */
+/** What all measurements share: the database server, the receiver, the raw sender and the loader. */
 export class Stage {
   private readonly undo: (() => Promise<unknown>)[] = [];
   receiver!: Child<ReceiverOrder, ReceiverReport>;
   raw!: Child<RawOrder, RawReport>;
+  loader!: Child<LoaderOrder, LoaderReport>;
   postgres!: EmbeddedPostgres;
   /** Where the receiver listens. */
   origin!: string;
+  /** Set by whoever starts a broker. */
+  brokerPid?: number;
+  private postgresPid!: number;
 
   async open(): Promise<void> {
     const folder = await mkdtemp(join(tmpdir(), 'practice-event-hub-bench-'));
@@ -42,6 +35,7 @@ export class Stage {
       // Under root the data may lie elsewhere.
       await rm(this.postgres.dataDir, { recursive: true, force: true });
     });
+    this.postgresPid = await postmasterOf(this.postgres.url);
     this.receiver = new Child('./receiver.ts');
     this.undo.push(() => this.receiver.stop());
     const listening = await this.receiver.report(
@@ -51,6 +45,8 @@ export class Stage {
     this.origin = `http://127.0.0.1:${listening.port}`;
     this.raw = new Child('./raw.ts');
     this.undo.push(() => this.raw.stop());
+    this.loader = new Child('./loader.ts');
+    this.undo.push(() => this.loader.stop());
   }
 
   /** What `close` undoes as well, the latest first. */
@@ -71,51 +67,53 @@ export class Stage {
     const admin = new pg.Client(this.postgres.url);
     await admin.connect();
     await admin.query(`create database ${name}`).finally(() => admin.end());
-    const databaseUrl = this.postgres.url.replace(/[^/]+$/, name);
-    const database = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    database.on('error', () => undefined);
-    const key = `hub_live_${randomBytes(24).toString('base64url')}`;
-    const hub = await startHubProcess({
-      DATABASE_URL: databaseUrl,
-      HUB_OPERATOR_KEY: key,
-      HUB_ALLOW_NETWORKS: '127.0.0.0/8',
-      HUB_PUBLIC_URL: '',
-      HUB_LOG_LEVEL: 'warn',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      KAFKA_BROKERS: brokers ?? '',
-      HUB_KAFKA_TOPIC: `practice.events.${name}`,
-    });
-    let stopped: Promise<void> | undefined;
-    const stop = () => (stopped ??= hub.stop().then(() => database.end()));
-    this.undo.push(stop);
-    const api = { url: hub.url, key };
-    const practiceIds: string[] = [];
-    while (practiceIds.length < practiceCount) {
-      const practice = { name: 'Elm Street Dental', kind: 'dental' };
-      const place = { timeZone: 'America/Chicago', currency: 'USD' };
-      practiceIds.push((await post(api, '/v1/practices', { ...practice, ...place })).id);
-    }
-    const listen = (path: string, type: string) =>
-      post(api, '/v1/endpoints', { url: `${this.origin}${path}`, eventTypes: [type] });
-    const { id: backlogEndpointId } = await listen('/backlog', 'charge.posted');
-    await listen('/watched', 'payment.posted');
-    return { ...api, databaseUrl, database, practiceIds, backlogEndpointId, stop };
+    const hub = await BenchHub.start(this.postgres.url.replace(/[^/]+$/, name), brokers);
+    this.undo.push(() => hub.stop());
+    return hub;
+  }
+
+  /** Whose CPU time a delivery costs. */
+  processes(hub: BenchHub): Processes {
+    return {
+      hub: hub.pid,
+      PostgreSQL: this.postgresPid,
+      receiver: this.receiver.pid,
+      ...(this.brokerPid && { broker: this.brokerPid }),
+    };
+  }
+
+  /** Resolves when the receiver has counted so many, with the moment on the machine's monotonic clock. */
+  async counted(count: number, withinMs: number): Promise<bigint> {
+    this.receiver.order({ count });
+    const { at } = await this.receiver.report((report) => report.kind === 'counted', withinMs);
+    return BigInt(at);
+  }
+
+  /** Milliseconds of the timed webhooks since the last call. */
+  async latencies(): Promise<number[]> {
+    this.receiver.order({ latencies: true });
+    const { ms } = await this.receiver.report((report) => report.kind === 'latencies', 30_000);
+    return ms;
+  }
+
+  /** Ends with the last answer. */
+  async load(order: LoaderOrder, withinMs: number): Promise<{ began: bigint; ended: bigint }> {
+    this.loader.order(order);
+    const { began, ended } = await this.loader.report(
+      (report): report is LoaderReport => 'began' in report,
+      withinMs,
+    );
+    return { began: BigInt(began), ended: BigInt(ended) };
   }
 }
 
-/** One call of the hub's API, outside of what is measured. */
-export async function post(
-  { url, key }: { url: string; key: string },
-  path: string,
-  body: object,
-): Promise<{ id: string }> {
-  const answer = await fetch(`${url}${path}`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(15_000),
-  });
-  if (!answer.ok) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as { id: string };
+async function postmasterOf(url: string): Promise<number> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    const { rows } = await client.query(`select current_setting('data_directory') as folder`);
+    return Number.parseInt(await readFile(join(rows[0].folder, 'postmaster.pid'), 'utf8'), 10);
+  } finally {
+    await client.end();
+  }
 }
