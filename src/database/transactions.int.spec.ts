@@ -101,4 +101,25 @@ describe('a transaction', () => {
     expect(seen).toEqual([{ text: 'first' }]);
     expect(at.getTime()).toBeGreaterThanOrEqual((await first).getTime());
   });
+
+  it('leaves connections to other practices, however many come for one', async () => {
+    // Another hub has the practice's lock meanwhile.
+    const otherHub = await stage.database.connect();
+    try {
+      await otherHub.query('begin');
+      await otherHub.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [practiceId]);
+      const burst = Array.from({ length: 30 }, (_, i) =>
+        run(async (tx) => send(tx, note, [String(i).padStart(2, '0')])),
+      );
+      const elsewhere = stage.transactions.run([uuidv7()], async (tx) => send(tx, note, ['other']));
+      await elsewhere;
+      expect(await notes()).toEqual(['other']);
+      await otherHub.query('rollback');
+      await Promise.all(burst);
+      expect(await notes()).toHaveLength(31);
+    } finally {
+      // Ends the connection, and with it whatever it still holds.
+      otherHub.release(true);
+    }
+  });
 });

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
+import { sessionOptions } from './data-source.js';
 import type { PooledClient } from './pooled-client.js';
 import { Signals } from './signals.js';
+import { Turns } from './turns.js';
 
 /** A transaction that is under way. Whatever must commit together takes the same one. */
 export type Tx = EntityManager;
@@ -65,9 +67,17 @@ function track({ sent }: TxState, statement: Promise<unknown>): void {
   statement.catch(() => undefined);
 }
 
+/**
+ * How many transactions on one practice have a connection: the one that holds the lock, and the next, which waits for
+ * it in the database and goes on the moment it is free. More would only hold connections that others need.
+ */
+const turnsAtOnce = 2;
+
 /** Opens the transactions in which facts become true. */
 @Injectable()
 export class Transactions {
+  private readonly turns = new Turns(turnsAtOnce, sessionOptions.connectionTimeoutMillis);
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly signals: Signals,
@@ -84,8 +94,24 @@ export class Transactions {
    *
    * `work` starts before the locks are held, its statements do not: they queue behind them on the connection. So
    * begin, locks and the first statement are one round trip, and `work` must do nothing past `tx` before it.
+   *
+   * What comes for a practice at the same time waits its turn in this process first, before it takes a connection: a
+   * burst on one practice would take them all else, and wait with them for one lock. Work that takes its locks
+   * itself says in `turnsOf` whose turn it waits for.
+   * @throws Error transient where no turn or no connection came in time; nothing was done.
    */
-  async run<T>(practiceIds: readonly string[], work: (tx: Tx) => Promise<T>): Promise<T> {
+  run<T>(
+    practiceIds: readonly string[],
+    work: (tx: Tx) => Promise<T>,
+    turnsOf: readonly string[] = practiceIds,
+  ): Promise<T> {
+    return this.turns.run(turnsOf, () => this.transact(practiceIds, work));
+  }
+
+  private async transact<T>(
+    practiceIds: readonly string[],
+    work: (tx: Tx) => Promise<T>,
+  ): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
     try {
       const state: TxState = { client: await runner.connect(), sent: [] };

@@ -36,7 +36,7 @@ export class Commands {
   ): Promise<Answer> {
     const key = context.idempotencyKey;
     if (key === undefined) return this.transactions.run(practiceIds, work);
-    return this.transactions.run([], async (tx) => {
+    const once = async (tx: Tx) => {
       const scope = scopeOf(context, key);
       const bodyHash = hashOf(context.body);
       const kept = await this.claim(tx, scope, bodyHash);
@@ -45,7 +45,8 @@ export class Commands {
       const answer = await work(tx);
       keep(tx, scope, bodyHash, answer);
       return answer;
-    });
+    };
+    return this.transactions.run([], once, practiceIds);
   }
 
   /**
