@@ -29,7 +29,9 @@ export class EnginePool extends pg.Pool {
     try {
       await client.query('begin');
       const result = await work(client);
-      await client.query('commit');
+      const { command } = await client.query('commit');
+      // The answer to a commit after a statement that had failed, which PostgreSQL calls no error.
+      if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed');
       return result;
     } catch (error) {
       await client.query('rollback').catch((rollbackError: Error) => (broken = rollbackError));

@@ -67,10 +67,14 @@ export class DeliveryEngine1764000000010 implements MigrationInterface {
       ) with (fillfactor = 50)`);
     await runner.query(`
       insert into endpoint_progress (endpoint_id, attempted_through)
-      select c.endpoint_id, coalesce(
-        (select min(sequence) - 1 from deliveries as d where d.endpoint_id = c.endpoint_id and d.status = 'pending'),
-        c.last_sequence)
-      from endpoint_counters as c`);
+      select e.id, coalesce(
+        (select min(sequence) - 1 from deliveries as d where d.endpoint_id = e.id and d.status = 'pending'),
+        c.last_sequence,
+        -- A deleted one has no counter any more.
+        (select max(sequence) from deliveries as d where d.endpoint_id = e.id),
+        0)
+      from endpoints as e
+      left join endpoint_counters as c on c.endpoint_id = e.id`);
 
     // Deliveries that wait for a moment: another attempt, or the first one of an ordered key that failed before.
     // A table of its own, because an index on deliveries that names status would make every update of every delivery

@@ -47,7 +47,8 @@ function standingOf({ statusCode, retryAfterSeconds }: SendResult): Standing {
         silenceSeconds: retryAfterSeconds ?? unaskedSilenceSeconds,
       };
     case 503:
-      return retryAfterSeconds === undefined
+      // Some proxies always say 0: that asks for nothing, and the endpoint is down.
+      return retryAfterSeconds === undefined || retryAfterSeconds < unaskedSilenceSeconds
         ? { isUp: false }
         : { isSlow: true, silenceSeconds: retryAfterSeconds };
     case 502:

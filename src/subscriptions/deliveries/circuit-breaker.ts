@@ -29,7 +29,9 @@ export class CircuitBreaker {
     now: number,
   ) {
     this.failedProbes = stored.probesFailed;
-    if (stored.openForMs !== undefined) this.openUntil = now + stored.openForMs;
+    if (stored.openForMs !== undefined) {
+      this.openUntil = now + Math.min(stored.openForMs, limits.longestPauseMs);
+    }
   }
 
   get isOpen(): boolean {

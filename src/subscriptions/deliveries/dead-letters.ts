@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { Transactions } from '../../database/transactions.js';
+import { EngineTransactions } from '../../database/engine-transactions.js';
+import { lockPractices } from '../../database/transactions.js';
 import {
   type AnyEndpointEvent,
   endpointKey,
@@ -16,18 +17,19 @@ import { recordSql } from './sql/record.js';
 @Injectable()
 export class DeadLetters {
   constructor(
-    private readonly transactions: Transactions,
+    private readonly transactions: EngineTransactions,
     private readonly events: EndpointEvents,
   ) {}
 
   /** @param columns what `recordSql` takes of these results */
   async record(batch: readonly LaneResult[], columns: unknown[]): Promise<void> {
     const locks = new Set(batch.map(({ lane }) => endpointKey(lane.target.id)));
-    await this.transactions.run([...locks], async (tx) => {
-      const changed: { id: string }[] = await tx.query(recordSql, columns);
+    await this.transactions.run(async (tx) => {
+      await lockPractices(tx, [...locks]);
+      const changed = await tx.query<{ id: string }[]>(recordSql, columns);
       const dead = new Set(changed.map(({ id }) => id));
       const events = batch.flatMap(({ lane, result }): AnyEndpointEvent[] => {
-        const { delivery, number, outcome } = result;
+        const { delivery, number, outcome, statusCode } = result;
         const { event, sequence } = delivery;
         if (!dead.has(delivery.id) || event.type.startsWith('endpoint.')) return [];
         const own = { deliveryId: delivery.id, eventId: event.id, eventType: event.type };
@@ -35,7 +37,12 @@ export class DeadLetters {
           {
             endpointId: lane.target.id,
             type: 'endpoint.delivery_exhausted',
-            data: { ...own, sequence, attempts: number, lastError: lane.lastError ?? outcome },
+            data: {
+              ...own,
+              sequence,
+              attempts: number,
+              lastError: statusCode === null ? outcome : `${outcome} ${statusCode}`,
+            },
           },
         ];
       });

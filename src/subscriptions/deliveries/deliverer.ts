@@ -23,6 +23,8 @@ const pollMs = 5000;
 const failurePauseMs = 250;
 /** How often it is kept how far each lane has come. */
 const markMs = 1000;
+/** Keys without a head that are looked after at a time. */
+const mostOrphans = 50;
 /** Results that wait for the database. Beyond it sending pauses, since a crash would repeat them all. */
 const mostUnrecorded = 5000;
 
@@ -62,7 +64,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
     this.reader = new DueReader(pool, events, logger);
-    this.lanes = new Lanes(new Targets(pool, client, settings), this.owner, settings);
+    this.lanes = new Lanes(new Targets(pool, client, settings, logger), this.owner, settings);
     this.sender = new Sender(client, settings, metrics, logger);
     this.recorder = new ResultRecorder(pool, this.owner, deadLetters, logger, (results) =>
       this.settle(results),
@@ -130,7 +132,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         await this.followSuspects();
         const window = this.lanes.window();
         await this.reader.fill(this.lanes.held(), window);
-        await this.releaseOrphans(window);
+        this.releaseOrphans(window);
         for (const lane of this.lanes.all()) this.pump(lane);
         await this.keepMarks();
         await this.waker.wait(this.pauseMs(window));
@@ -159,17 +161,17 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   // After the stream has been read: an earlier one of a key may have had to be read again.
-  private async releaseOrphans(window: number): Promise<void> {
+  private releaseOrphans(window: number): void {
     for (const lane of this.lanes.held()) {
-      const most = lane.orphansWanted(window, performance.now());
+      const most = Math.min(mostOrphans, lane.orphansWanted(window, performance.now()));
       if (most <= 0) continue;
       lane.seeksOrphans = false;
-      try {
-        await this.reader.followers.releaseOrphans(lane, most);
-      } catch (error) {
-        lane.seeksOrphans = true;
-        throw error;
-      }
+      // Not awaited: other lanes need not wait for this one's keys.
+      this.reader.followers.releaseOrphans(lane, most).then(
+        () => this.pump(lane),
+        // Looked for again at the next poll.
+        (error) => this.logger.warn({ err: error }, 'followers were not looked for'),
+      );
     }
   }
 
@@ -190,7 +192,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       if (!delivery) break;
       void this.sender.send(lane.target, delivery).then((result) => {
         const changes = lane.answered(result, performance.now());
-        if (changes.length > 0) this.health.note(lane, changes);
+        if (changes.length > 0 && this.lanes.isCurrent(lane)) this.health.note(lane, changes);
         this.recorder.add(lane, result);
         this.pump(lane);
       });
@@ -280,11 +282,13 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       const shards = new Set(this.owner.retire(count));
       const lanes = [...this.lanes.all()].filter(({ target }) => shards.has(target.shard));
       await Promise.all(lanes.map((lane) => lane.finish()));
-      await this.lanes.keepMarks();
+      // Both only spare the next owner some work.
+      await this.lanes.keepMarks(lanes).catch(() => undefined);
+      await this.health.drain();
       this.lanes.drop([...shards]);
       await this.owner.release([...shards]);
     } catch (error) {
-      this.logger.warn({ err: error }, 'giving shards back failed; their lease will run out');
+      this.logger.warn({ err: error }, 'giving shards back failed; the next renewal takes them up');
     } finally {
       this.givingBack = undefined;
     }

@@ -57,7 +57,9 @@ export class DeliveriesController {
     const answer = await this.commands.run(context, [], async (tx) => {
       const delivery = await this.deliveries.resend(tx, id);
       shard = shardOf(delivery.endpointId);
-      return Answer.ok(delivery);
+      // What receivers answered is kept for a week and in one place; not under the idempotency key as well.
+      const attempts = delivery.attempts.map((attempt) => ({ ...attempt, response: undefined }));
+      return Answer.ok({ ...delivery, attempts }, { attempts: delivery.attempts });
     });
     if (shard !== undefined) this.signals.emit('deliveries', [String(shard)]);
     return answer;

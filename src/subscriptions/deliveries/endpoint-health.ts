@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { Signals } from '../../database/signals.js';
-import { Transactions, type Tx } from '../../database/transactions.js';
+import { EngineTransactions } from '../../database/engine-transactions.js';
+import { lockPractices, type EventTx } from '../../database/transactions.js';
 import { Logger } from '../../platform/logger.js';
 import { Settings } from '../../platform/settings.js';
 import {
@@ -16,9 +17,7 @@ import { disableSql, forgetHealthSql, keepHealthSql, lockHealthSql } from './sql
 
 /** Failures of an endpoint are written about once a second, however many there are. */
 const coalesceMs = 1000;
-const retryMs = 1000;
 const mostAtOnce = 100;
-const hourMs = 3_600_000;
 
 interface HealthRow {
   id: string;
@@ -40,7 +39,7 @@ export class EndpointHealth {
   private writing?: Promise<void>;
 
   constructor(
-    private readonly transactions: Transactions,
+    private readonly transactions: EngineTransactions,
     private readonly events: EndpointEvents,
     private readonly signals: Signals,
     private readonly settings: Settings,
@@ -56,10 +55,8 @@ export class EndpointHealth {
 
   /** Writes what is left. Never rejects: what fails is seen again at the next failure. */
   async drain(): Promise<void> {
-    clearTimeout(this.timer);
     await this.writing;
     await this.write();
-    clearTimeout(this.timer);
   }
 
   private writeIn(ms: number): void {
@@ -72,18 +69,25 @@ export class EndpointHealth {
     this.timer = undefined;
     this.writing ??= this.writeAll().finally(() => (this.writing = undefined));
     await this.writing;
-    if (this.noted.size > 0) this.writeIn(retryMs);
+    if (this.noted.size > 0) this.writeIn(coalesceMs);
   }
 
   private async writeAll(): Promise<void> {
-    while (this.noted.size > 0) {
-      const batch = [...this.noted].slice(0, mostAtOnce);
+    // What is noted meanwhile waits for the next time.
+    const ids = [...this.noted.keys()];
+    for (let from = 0; from < ids.length; from += mostAtOnce) {
+      // The newest note of each, as it is when its turn comes.
+      const batch = ids.slice(from, from + mostAtOnce).flatMap((id) => {
+        const note = this.noted.get(id);
+        return note ? [[id, note] as const] : [];
+      });
       for (const [id] of batch) this.noted.delete(id);
       try {
-        const ids = batch.map(([id]) => id);
-        const disabled = await this.transactions.run(ids.map(endpointKey), (tx) =>
-          this.keep(tx, new Map(batch)),
-        );
+        const keys = batch.map(([id]) => endpointKey(id));
+        const disabled = await this.transactions.run(async (tx) => {
+          await lockPractices(tx, keys);
+          return this.keep(tx, new Map(batch));
+        });
         if (disabled.length > 0) {
           this.signals.emit(
             'deliveries',
@@ -99,10 +103,10 @@ export class EndpointHealth {
   }
 
   private async keep(
-    tx: Tx,
+    tx: EventTx,
     batch: ReadonlyMap<string, { lane: Lane; isGone: boolean }>,
   ): Promise<string[]> {
-    const rows: HealthRow[] = await tx.query(lockHealthSql, [
+    const rows = await tx.query<HealthRow[]>(lockHealthSql, [
       [...batch.keys()],
       this.settings.failureDays,
     ]);
@@ -113,11 +117,14 @@ export class EndpointHealth {
     const disabled: string[] = [];
     for (const row of rows) {
       const { lane, isGone } = batch.get(row.id)!;
+      if (lane.isVoid) continue;
       const { breaker, failing, lastError } = lane;
       const about = { endpointId: row.id, data: { lastError } };
       const throttledMs = Math.max(0, lane.throttledUntil - now);
       if (failing || throttledMs > 0) {
-        const openSeconds = breaker.isOpen ? Math.min(breaker.waitMs(now), hourMs) / 1000 : null;
+        // While a probe is under way nobody knows how long; whoever takes over probes anew.
+        const waitMs = breaker.waitMs(now);
+        const openSeconds = breaker.isOpen ? (waitMs === Infinity ? 0 : waitMs) / 1000 : null;
         const throttledSeconds = throttledMs > 0 ? throttledMs / 1000 : null;
         [row.id, failing, openSeconds, breaker.probesFailed, throttledSeconds, lastError].forEach(
           (value, column) => columns[column]!.push(value),

@@ -15,6 +15,8 @@ import { withholdSql } from './sql/record.js';
 
 /** Followers of one key that are taken out of the table at once. */
 const releasedAtOnce = 50;
+/** Keys that are looked at for orphans at once; some of them may be taken. */
+const mostKeys = 200;
 const retryMs = 250;
 
 interface FollowerRow {
@@ -97,11 +99,16 @@ export class Followers {
       const { rows } = await this.pool.query<{ key: string }>({
         name: 'orphan-keys',
         text: orphanKeysSql,
-        values: [lane.target.id, most, lane.readThrough],
+        values: [lane.target.id, mostKeys, lane.readThrough],
       });
-      for (const { key } of rows) {
-        if (!lane.order.isTaken(key)) await this.releaseAll(lane, key);
+      const free = rows.filter(({ key }) => !lane.order.isTaken(key));
+      const before = lane.queued;
+      for (const { key } of free) {
+        // The rest when these have made room.
+        if (lane.queued - before >= most) break;
+        await this.releaseAll(lane, key);
       }
+      if (free.length > 0 && rows.length === mostKeys) lane.seeksOrphans = true;
     });
   }
 
@@ -141,6 +148,7 @@ export class Followers {
     // Its window was forgotten meanwhile: whoever looks for orphans finds them again.
     const taken = lane.generation === generation ? followers : [];
     if (taken.length < rows.length) lane.seeksOrphans = true;
+    if (taken.some(({ id }) => lane.holds(id))) return true;
     for (const follower of taken) lane.opened(follower);
     const first = lane.order.released(key, taken);
     if (first) lane.enqueue(first);

@@ -56,7 +56,8 @@ export class KeyOrder {
       this.waiting.delete(key);
       const park = behind.filter(({ from }) => from !== 'follower');
       const forget = behind.filter(({ from }) => from === 'follower');
-      if (behind.length > 0) this.parked.add(key);
+      // Also where nobody is behind it: a page that was asked about the key before it failed must not let one go.
+      this.parked.add(key);
       return { park, forget, release: false };
     }
     const next = behind.shift();

@@ -12,7 +12,7 @@ const waitingWindow = 2;
 export type NewDelivery = Pick<DueDelivery, 'id' | 'sequence' | 'event'>;
 
 /** A change in how an endpoint fares, for those who keep and tell it. */
-export type HealthChange = 'failed' | 'opened' | 'recovered' | 'gone' | 'throttled';
+export type HealthChange = 'failed' | 'well' | 'opened' | 'recovered' | 'gone' | 'throttled';
 
 /**
  * The way to one endpoint: a bounded window of its due deliveries, in the memory of the one process that owns its
@@ -22,6 +22,8 @@ export type HealthChange = 'failed' | 'opened' | 'recovered' | 'gone' | 'throttl
 export class Lane {
   /** Every pending delivery up to this number is in the window, under way, or waits in a table. */
   readThrough: number;
+  /** Its shard has gone to another, who knows better. */
+  isVoid = false;
   /** Followers in the table may have nobody who lets them go on. */
   seeksOrphans = false;
   /** There may be pending deliveries beyond `readThrough`. */
@@ -208,7 +210,9 @@ export class Lane {
     { delivery, standing, outcome, statusCode }: AttemptResult,
     now: number,
   ): HealthChange[] {
-    const { startedAt, probe } = this.underWay.get(delivery.id)!;
+    const sent = this.underWay.get(delivery.id);
+    if (!sent) return [];
+    const { startedAt, probe } = sent;
     const changes: HealthChange[] = [];
     this.pace.ended();
     if (standing.isSlow || standing.isUp === false) this.pace.halve(startedAt, now);
@@ -219,8 +223,8 @@ export class Lane {
       changes.push('throttled');
     }
     if (standing.isUp) {
-      this.breaker.succeeded();
-      if (this.failing) changes.push('recovered');
+      if (this.breaker.succeeded()) changes.push('recovered');
+      else if (this.failing) changes.push('well');
       this.failing = false;
     } else if (standing.isUp === false) {
       this.failing = true;
@@ -278,10 +282,15 @@ export class Lane {
     this.target = target;
     this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
     this.pace.limit(target.ratePerSecond, target.mostInFlight);
-    if (!this.paused || this.finishing) return;
+    if (this.finishing) return;
+    // Whoever enabled it, also without having disabled it, wants it tried: nothing is kept of its health then.
+    if (!target.failing && this.failing) {
+      this.breaker.succeeded();
+      this.failing = false;
+      this.look(now);
+    }
+    if (!this.paused) return;
     this.paused = false;
-    // Whoever enabled it wants it tried.
-    if (!target.failing) this.breaker.succeeded();
     this.look(now);
   }
 

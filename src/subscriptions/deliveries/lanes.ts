@@ -19,6 +19,7 @@ export class Lanes {
   private readonly lanes = new Map<string, Lane>();
   private readonly limits: BreakerLimits;
   private endpointSetVersion?: string;
+  private busy = 1;
 
   constructor(
     private readonly targets: Targets,
@@ -43,12 +44,19 @@ export class Lanes {
 
   /** Those that may be read and sent for right now. */
   held(): Lane[] {
-    return [...this.lanes.values()].filter(({ target }) => this.owner.holds(target.shard));
+    return [...this.lanes.values()].filter(
+      (lane) => this.owner.holds(lane.target.shard) && this.isCurrent(lane),
+    );
+  }
+
+  /** Whether what this lane learns still counts: its shard has not changed hands. */
+  isCurrent({ target, epoch }: Lane): boolean {
+    return this.owner.epochOf(target.shard) === epoch;
   }
 
   /** How many deliveries one lane may hold. */
   window(): number {
-    const fair = Math.floor(mostQueued / Math.max(1, this.lanes.size));
+    const fair = Math.floor(mostQueued / Math.max(1, this.busy));
     return Math.min(widestWindow, Math.max(narrowestWindow, fair));
   }
 
@@ -102,7 +110,10 @@ export class Lanes {
 
   private renew(lane: Lane, target: Target | undefined, now: number): void {
     if (target) lane.resume(target, now);
-    else lane.pause();
+    else {
+      lane.pause();
+      lane.refreshAt = Infinity;
+    }
     if (lane.isIdle) this.lanes.delete(lane.target.id);
   }
 
@@ -111,6 +122,7 @@ export class Lanes {
     const lost = new Set(shards);
     for (const [id, lane] of this.lanes) {
       if (!lost.has(lane.target.shard)) continue;
+      lane.isVoid = true;
       lane.pause();
       this.lanes.delete(id);
     }
@@ -121,17 +133,19 @@ export class Lanes {
     return false;
   }
 
-  /** Keeps how far each lane has come, so that whoever takes it over need not begin at the beginning. */
-  async keepMarks(): Promise<void> {
-    const moved = this.held()
-      .map((lane) => ({ lane, endpointId: lane.target.id, through: lane.mark }))
+  /** Keeps how far lanes have come, so that whoever takes one over need not begin at the beginning. */
+  async keepMarks(lanes: readonly Lane[] = this.held()): Promise<void> {
+    const moved = lanes
+      .map((lane) => ({ lane, through: lane.mark }))
       .filter(({ lane, through }) => through > lane.storedMark);
     if (moved.length === 0) return;
-    await this.targets.mark(moved);
+    await this.targets.mark(this.owner.id, moved);
     for (const { lane, through } of moved) lane.storedMark = through;
   }
 
+  /** Quiet lanes take nothing of the room; counted now and then. */
   forgetIdle(): void {
+    this.busy = [...this.lanes.values()].filter((lane) => !lane.isIdle).length;
     if (this.lanes.size <= mostIdleLanes) return;
     for (const [id, lane] of this.lanes) if (lane.isIdle) this.lanes.delete(id);
   }

@@ -1,4 +1,7 @@
+import pg from 'pg';
 import type { EnginePool } from '../../database/engine-pool.js';
+import { EventTooLarge } from '../../events/outbox/outbox.js';
+import { SchemaViolation } from '../../events/outbox/validate.js';
 import type { Logger } from '../../platform/logger.js';
 import type { AttemptResult } from './delivery.js';
 import type { DeadLetters } from './dead-letters.js';
@@ -99,9 +102,37 @@ export class ResultRecorder {
         await write(ours);
         return;
       } catch (error) {
+        if (isRefusal(error)) return this.recordApart(ours, error, write);
         this.logger.warn({ err: error, results: ours.length }, 'recording failed, trying again');
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
+    }
+  }
+
+  // One result that can never be written must not hold up all others of this process: halves find it.
+  private async recordApart(
+    batch: readonly LaneResult[],
+    error: unknown,
+    write: (ours: readonly LaneResult[]) => Promise<unknown>,
+  ): Promise<void> {
+    const [first] = batch;
+    if (batch.length > 1) {
+      const half = Math.ceil(batch.length / 2);
+      await this.insist(batch.slice(0, half), write);
+      await this.insist(batch.slice(half), write);
+    } else if (first) {
+      const { delivery } = first.result;
+      this.logger.error(
+        { err: error, deliveryId: delivery.id },
+        'a result cannot be recorded as it is',
+      );
+      const plain = { ...first.result, error: null, response: null };
+      const values = this.columns([{ lane: first.lane, result: plain }]);
+      await this.pool
+        .query({ name: 'record', text: recordSql, values })
+        .catch((again) =>
+          this.logger.error({ err: again, deliveryId: delivery.id }, 'a result is lost'),
+        );
     }
   }
 
@@ -163,4 +194,10 @@ export class ResultRecorder {
 /** A first attempt out of the stream that succeeded: nothing but its own row changes. */
 function isPlain({ result }: LaneResult): boolean {
   return result.status === 'delivered' && result.number === 1 && result.delivery.from === 'stream';
+}
+
+/** SQLSTATE classes of what is wrong with the values themselves, or an event that the outbox refuses. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return /^(21|22|23|44|P0)/.test(error.code ?? '');
+  return error instanceof EventTooLarge || error instanceof SchemaViolation;
 }

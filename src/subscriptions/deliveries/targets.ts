@@ -1,10 +1,13 @@
 import { EnginePool } from '../../database/engine-pool.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
+import { Logger } from '../../platform/logger.js';
 import { Settings } from '../../platform/settings.js';
 import { RETRY_SCHEDULES, type RetryScheduleName } from '../retry/retry-schedule.js';
 import { parseSigningKey } from '../signing/signing-key.js';
 import type { Ordering, Target } from './delivery.js';
-import { endpointSetVersionSql, markSql, targetsSql } from './sql/due.js';
+import type { Lane } from './lane.js';
+import { endpointSetVersionSql, targetsSql } from './sql/due.js';
+import { markSql } from './sql/record.js';
 import { WebhookClient } from './webhook-client.js';
 
 /** How many webhooks an endpoint gets at once that names no limit of its own. */
@@ -38,6 +41,7 @@ export class Targets {
     private readonly pool: EnginePool,
     private readonly client: WebhookClient,
     private readonly settings: Settings,
+    private readonly logger: Logger,
   ) {}
 
   /** Enabled endpoints of these shards that have anything open, and those named. */
@@ -47,7 +51,15 @@ export class Targets {
       text: targetsSql,
       values: [shards, endpointIds],
     });
-    return rows.map((row) => this.fromRow(row));
+    return rows.flatMap((row) => {
+      try {
+        return [this.fromRow(row)];
+      } catch (error) {
+        // One that cannot be called must not keep all others from it.
+        this.logger.error({ err: error, endpointId: row.id }, 'an endpoint cannot be read');
+        return [];
+      }
+    });
   }
 
   /** Changes whenever any endpoint does. */
@@ -56,13 +68,18 @@ export class Targets {
     return rows[0]!.version;
   }
 
-  /** Keeps how far each endpoint's stream has been attempted. */
-  async mark(marks: readonly { endpointId: string; through: number }[]): Promise<void> {
+  /** Keeps how far lanes have come, as far as this owner still has their shards. */
+  async mark(owner: string, marks: readonly { lane: Lane; through: number }[]): Promise<void> {
+    const epochs = new Map(marks.map(({ lane }) => [lane.target.shard, lane.epoch]));
     await this.pool.query({
       name: 'mark',
       text: markSql,
       values: [
-        marks.map(({ endpointId }) => endpointId),
+        owner,
+        [...epochs.keys()],
+        [...epochs.values()],
+        marks.map(({ lane }) => lane.target.id),
+        marks.map(({ lane }) => lane.target.shard),
         marks.map(({ through }) => String(through)),
       ],
     });

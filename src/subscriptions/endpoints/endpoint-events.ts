@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Tx } from '../../database/transactions.js';
+import type { EventTx } from '../../database/transactions.js';
 import type { EndpointEventType, EventData } from '../../events/catalog/catalog.js';
 import { type AnyNewEvent, type Cause, Outbox } from '../../events/outbox/outbox.js';
 import { standingSql } from './sql/endpoint-standing.js';
@@ -50,10 +50,10 @@ export class EndpointEvents {
    * Nothing is said of an endpoint that was deleted.
    * @returns the events' ids, in the order given.
    */
-  async append(tx: Tx, cause: Cause, events: readonly AnyEndpointEvent[]): Promise<string[]> {
+  async append(tx: EventTx, cause: Cause, events: readonly AnyEndpointEvent[]): Promise<string[]> {
     if (events.length === 0) return [];
     const ids = [...new Set(events.map(({ endpointId }) => endpointId))];
-    const rows: Standing[] = await tx.query(standingSql, [ids]);
+    const rows = await tx.query<Standing[]>(standingSql, [ids]);
     const standings = new Map(rows.map((row) => [row.id, row]));
     return this.outbox.append(
       tx,

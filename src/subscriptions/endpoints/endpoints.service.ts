@@ -25,6 +25,7 @@ import { firstStanding, standingAfter } from './ownership.rules.js';
 import {
   buryEndpointSql,
   createEndpointSql,
+  endReplaysSql,
   deleteCounterSql,
   forgetHealthSql,
   raiseSetVersionSql,
@@ -149,6 +150,8 @@ export class EndpointsService {
     };
     await tx.update(Endpoint, { id: endpoint.id }, columns as QueryDeepPartialEntity<Endpoint>);
     if (change.enabled) await tx.query(forgetHealthSql, [endpoint.id]);
+    if (narrowing.some((name) => change[name] !== undefined))
+      await tx.query(endReplaysSql, [endpoint.id]);
     const state = await stateOf(tx, endpoint.id);
     if (concernsEngine(change)) await tx.query(raiseSetVersionSql);
     return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
@@ -178,6 +181,9 @@ export class EndpointsService {
     await tx.query(raiseSetVersionSql);
   }
 }
+
+/** What decides which events are for an endpoint: a replay has matched by what it was before. */
+const narrowing = ['eventTypes', 'practiceIds', 'filter', 'excludeOwn', 'payloadMode'] as const;
 
 /** Whether the engine works differently after this change; what an owner notes is nothing to it. */
 export function concernsEngine(change: EndpointChange): boolean {

@@ -15,6 +15,8 @@ const tickMs = 200;
 /** How soon a hub finds what another one was asked for. */
 const idleMs = 1000;
 const failurePauseMs = 500;
+/** Of one replay, before it is given up; a restart of the database may cost several. */
+const mostSearches = 20;
 
 /** What of one replay may wait for its endpoint: two seconds of it, and a little more for a slow one. */
 function mostOpen(ratePerSecond: number): number {
@@ -34,6 +36,7 @@ export class ReplayRunner implements OnApplicationBootstrap, OnModuleDestroy {
   private renewedAt = 0;
   private running?: Promise<void>;
   private collecting?: Promise<void>;
+  private readonly failedSearches = new Map<string, number>();
   /** How many each running replay may queue now, and when that was reckoned. */
   private readonly allowances = new Map<string, { count: number; at: number }>();
 
@@ -109,8 +112,18 @@ export class ReplayRunner implements OnApplicationBootstrap, OnModuleDestroy {
       if (isTooMany) await this.replays.finish(replay, 'failed', 'too_many_matched');
     } catch (error) {
       if (error instanceof LeaseLost || this.waker.stopped) return;
-      this.logger.warn({ err: error, replayId: replay.id }, 'a replay could not be collected yet');
+      this.logger.warn({ err: error, replayId: replay.id }, 'a replay could not be collected');
       await this.waker.pause(failurePauseMs);
+      // A search that always takes too long would keep all others waiting for ever.
+      const tries = (this.failedSearches.get(replay.id) ?? 0) + 1;
+      this.failedSearches.set(replay.id, tries);
+      if (!isTimeout(error) && tries < mostSearches) return;
+      this.failedSearches.delete(replay.id);
+      await this.replays
+        .finish(replay, 'failed', 'search_failed')
+        .catch((again) =>
+          this.logger.warn({ err: again, replayId: replay.id }, 'a replay goes on'),
+        );
     }
   }
 
@@ -157,4 +170,9 @@ export class ReplayRunner implements OnApplicationBootstrap, OnModuleDestroy {
     this.lease = undefined;
     if (lease) await this.leases.release(lease).catch(() => undefined);
   }
+}
+
+/** SQLSTATE query_canceled: the statement took longer than it may. */
+function isTimeout(error: unknown): boolean {
+  return (error as { code?: string }).code === '57014';
 }

@@ -108,7 +108,11 @@ export class ReplayResource {
   @ApiProperty()
   ratePerSecond: number;
 
-  @ApiPropertyOptional({ description: 'Why it failed.', example: 'too_many_matched' })
+  @ApiPropertyOptional({
+    description:
+      'Why it failed: too_many_matched, search_failed, endpoint_changed (what it wants was changed; ask anew).',
+    example: 'too_many_matched',
+  })
   failure?: string;
 
   @ApiProperty()

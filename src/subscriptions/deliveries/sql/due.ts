@@ -93,10 +93,3 @@ export const targetsSql = `
         or exists (select from delivery_followers as f where f.endpoint_id = e.id)))`;
 
 export const endpointSetVersionSql = `select version from endpoint_set_version`;
-
-/** Moves marks forward, never back: an owner that comes late knows less, not something else. */
-export const markSql = `
-  update endpoint_progress as p
-  set attempted_through = marks.through
-  from unnest($1::uuid[], $2::bigint[]) as marks (endpoint_id, through)
-  where p.endpoint_id = marks.endpoint_id and p.attempted_through < marks.through`;

@@ -95,3 +95,15 @@ export const withholdSql = `
   ),
   retries as (delete from delivery_retries where delivery_id = any($1::uuid[]))
   delete from delivery_followers where delivery_id = any($1::uuid[])`;
+
+/**
+ * Moves marks forward, never back, and only for shards that are still owned: a process that was suspended counts
+ * results as settled that were void, and its mark would pass deliveries that the new owner has only in memory.
+ */
+export const markSql = `
+  with ${fenced}
+  update endpoint_progress as p
+  set attempted_through = marks.through
+  from unnest($4::uuid[], $5::smallint[], $6::bigint[]) as marks (endpoint_id, shard, through)
+  where p.endpoint_id = marks.endpoint_id and p.attempted_through < marks.through
+    and marks.shard in (select shard from fenced)`;

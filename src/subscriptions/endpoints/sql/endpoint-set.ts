@@ -42,3 +42,10 @@ export const forgetHealthSql = `delete from endpoint_health where endpoint_id = 
  * nothing. So no delivery appears behind the withholding that follows.
  */
 export const deleteCounterSql = `delete from endpoint_counters where endpoint_id = $1`;
+
+/** A replay that goes on would bring what the endpoint may no longer have. */
+export const endReplaysSql = `
+  update replays
+  set state = 'failed', failure = 'endpoint_changed', finished_at = clock_timestamp(), updated_at = clock_timestamp(),
+      version = version + 1
+  where endpoint_id = $1 and state in ('collecting', 'running') and missing`;
