@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { emitPatientCreated } from '../../../test/support/emit.js';
 import { startHeldReceiver } from '../../../test/support/held-receiver.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import { accepts } from '../../../test/support/verify-webhook.js';
 import {
@@ -70,7 +71,16 @@ describe('an endpoint made with a challenge', () => {
       disabledReason: 'unproven',
       ownership: 'unproven',
     });
-    await emitPatientCreated(hub, practiceId, 1);
+    const [passed] = await emitPatientCreated(hub, practiceId, 1);
+    // What fan-out comes to only after the proof would be for it.
+    await eventually(async () => {
+      const { rows } = await hub.database.query(
+        `select from consumer_cursors as c, events as e
+         where e.id = $1 and (c.generation, c.xact_id, c.seq) >= (e.generation, e.xact_id, e.seq)`,
+        [passed],
+      );
+      expect(rows).toHaveLength(1);
+    });
 
     const { status, body, headers } = await verify(made.id);
     expect(status).toBe(200);
