@@ -88,7 +88,11 @@ function itSurvives(
       const statuses = async (of: { id: string }) =>
         (await readStream(before, of)).map(({ status }) => status);
       expect(await statuses(quick)).toEqual(Array(20).fill('delivered'));
-      expect(await statuses(broken)).toEqual(Array(20).fill('failed'));
+      // Its circuit opens before all have been tried.
+      const tried = await statuses(broken);
+      expect(tried).toHaveLength(20);
+      expect(tried.filter((status) => status === 'failed').length).toBeGreaterThanOrEqual(10);
+      expect(tried.every((status) => ['failed', 'pending'].includes(status))).toBe(true);
       expect(await statuses(slow)).toEqual(Array(20).fill('pending'));
     });
     const followed = (await before.api('GET', '/v1/events?limit=200')).body;

@@ -30,7 +30,15 @@ export async function subscribe(
 ): Promise<Subscriber> {
   const made = await hub.api('POST', '/v1/endpoints', {
     url: `${receiver.url}${path}`,
-    eventTypes: ['*'],
+    // Everything that happens in practices; what the hub says of endpoints would come on top where one fails.
+    eventTypes: [
+      'appointment.*',
+      'patient.*',
+      'payment.*',
+      'charge.*',
+      'adjustment.*',
+      'account.*',
+    ],
     ...input,
   });
   if (made.status !== 201) throw new Error(`no endpoint: ${JSON.stringify(made.body)}`);

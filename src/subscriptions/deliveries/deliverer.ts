@@ -133,6 +133,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         const window = this.lanes.window();
         await this.reader.fill(this.lanes.held(), window);
         this.releaseOrphans(window);
+        this.lanes.share();
         for (const lane of this.lanes.all()) this.pump(lane);
         await this.keepMarks();
         await this.waker.wait(this.pauseMs(window));

@@ -22,6 +22,8 @@ export type HealthChange = 'failed' | 'well' | 'opened' | 'recovered' | 'gone' |
 export class Lane {
   /** Every pending delivery up to this number is in the window, under way, or waits in a table. */
   readThrough: number;
+  /** How many it may have in flight beside the others. */
+  share = Infinity;
   /** Its shard has gone to another, who knows better. */
   isVoid = false;
   /** Followers in the table may have nobody who lets them go on. */
@@ -79,6 +81,11 @@ export class Lane {
   get queued(): number {
     const waiting = this.target.ordering === 'none' ? 0 : this.order.size;
     return this.fresh.length + this.retries.length + waiting;
+  }
+
+  /** It has something to send, or on its way. */
+  get isBusy(): boolean {
+    return this.underWay.size > 0 || this.fresh.length + this.retries.length > 0;
   }
 
   get isFinishing(): boolean {
@@ -179,7 +186,7 @@ export class Lane {
 
   /** The next delivery, if the endpoint may have another one now. */
   next(now: number): DueDelivery | undefined {
-    if (this.paused || !this.pace.hasRoom) return undefined;
+    if (this.paused || !this.pace.hasRoom(this.share)) return undefined;
     if (this.breaker.waitMs(now) > 0 || this.pace.waitMs(now) > 0) return undefined;
     const delivery = this.pick();
     if (!delivery) return undefined;
@@ -199,7 +206,11 @@ export class Lane {
 
   /** Milliseconds until the clock lets the next one go; Infinity where something else has to happen first. */
   sendsIn(now: number): number {
-    if (this.paused || this.fresh.length + this.retries.length === 0 || !this.pace.hasRoom) {
+    if (
+      this.paused ||
+      this.fresh.length + this.retries.length === 0 ||
+      !this.pace.hasRoom(this.share)
+    ) {
       return Infinity;
     }
     return Math.max(this.breaker.waitMs(now), this.pace.waitMs(now));

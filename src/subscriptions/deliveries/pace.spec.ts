@@ -32,14 +32,14 @@ describe('the pace of an endpoint', () => {
     const pace = new Pace(null, 1000);
     for (let i = 0; i < 16; i += 1) pace.started(0);
     expect(pace.waitMs(0)).toBe(0);
-    expect(pace.hasRoom).toBe(false);
+    expect(pace.hasRoom(Infinity)).toBe(false);
   });
 
   it('widens its window with successes up to the limit, and halves it once for what was in flight together', () => {
     const pace = new Pace(null, 20);
     const room = () => {
       let free = 0;
-      while (pace.hasRoom) {
+      while (pace.hasRoom(Infinity)) {
         pace.started(0);
         free += 1;
       }
@@ -71,7 +71,7 @@ describe('the pace of an endpoint', () => {
     pace.limit(1, 2);
     pace.started(0);
     pace.started(0);
-    expect(pace.hasRoom).toBe(false);
+    expect(pace.hasRoom(Infinity)).toBe(false);
     expect(pace.waitMs(0)).toBeGreaterThan(1000);
   });
 });

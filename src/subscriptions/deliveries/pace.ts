@@ -30,8 +30,9 @@ export class Pace {
     this.window = Math.min(this.window, mostInFlight);
   }
 
-  get hasRoom(): boolean {
-    return this.inFlight < this.window;
+  /** @param share how many each endpoint may have in flight now, since all of them share the machine */
+  hasRoom(share: number): boolean {
+    return this.inFlight < Math.min(this.window, share);
   }
 
   /** Milliseconds until the clock allows another one. */
