@@ -16,13 +16,13 @@ interface PendingRow {
   event_id: string;
   practice_id: string | null;
   replay_id: string | null;
+  status: string | null;
 }
 
 interface RetryRow extends PendingRow {
   id: string;
   order_key: string | null;
   attempts: number;
-  status: string | null;
   due_in_ms: number;
 }
 
@@ -117,7 +117,7 @@ export class DueReader {
       const isFull = own.length === size;
       if (isFull) lane.mayHavePending = true;
       const last = isFull ? own.at(-1) : all.find(({ id }) => id === null);
-      const rows = own.filter(({ id }) => !before.has(id));
+      const rows = own.filter(({ id, status }) => status === 'pending' && !before.has(id));
       return { lane, generation, through: last && Number(last.sequence), rows, from: 'stream' };
     });
   }

@@ -5,22 +5,24 @@
 
 /**
  * Never attempted, in order of their numbers, after what each lane has already read. No index names the status (then
- * no update of a delivery would be HOT), so the scan passes over what is settled: that is little, since it begins at
- * the lane's own mark.
+ * no update of a delivery would be HOT), so the scan brings what is settled too: that is little, since it begins at the
+ * lane's own mark. The status is looked at by the caller. As a condition here it makes the planner, who knows that
+ * hardly any delivery is pending, collect and sort all that lies behind the mark for each page, instead of stopping
+ * when the page is full: a backlog of 20,000 behind an analysed history took three times as long.
  *
  * The row without an id says how far the endpoint's numbers went in this statement's snapshot: a page that is not
  * full has seen everything up to there.
  */
 export const pendingSql = `
-  select lane.endpoint_id, d.id, d.sequence::text, d.event_id, d.practice_id, d.replay_id
+  select lane.endpoint_id, d.id, d.sequence::text, d.event_id, d.practice_id, d.replay_id, d.status
   from unnest($1::uuid[], $2::bigint[], $3::int[]) as lane (endpoint_id, after, size)
   cross join lateral (
-    select id, sequence, event_id, practice_id, replay_id from deliveries
-    where endpoint_id = lane.endpoint_id and sequence > lane.after and status = 'pending'
+    select id, sequence, event_id, practice_id, replay_id, status from deliveries
+    where endpoint_id = lane.endpoint_id and sequence > lane.after
     order by sequence limit lane.size
   ) as d
   union all
-  select endpoint_id, null, last_sequence::text, null, null, null
+  select endpoint_id, null, last_sequence::text, null, null, null, null
   from endpoint_counters where endpoint_id = any ($1::uuid[])`;
 
 /**
