@@ -2,6 +2,7 @@
 //   --only=backlog,idle  of the measurements in measurements.ts, these alone
 //   --quick              a short pass, to see that everything works; its figures mean little
 //   --kafka              also over Kafka: the broker of KAFKA_BROKERS, else one that is started for the purpose
+//   --postgres=FOLDER    on the PostgreSQL whose programs lie there instead of the embedded one
 //   --history=5m         also five million deliveries of history
 //   --json               the result as JSON on standard output, progress on standard error
 // docs/benchmarks.md says what the figures include and keeps the latest ones.
@@ -27,6 +28,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     kafka: { type: 'boolean', default: Boolean(process.env.KAFKA_BROKERS) },
     history: { type: 'string' },
+    postgres: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -64,7 +66,7 @@ async function main(): Promise<BenchResult> {
   const began = performance.now();
   buildIfNeeded();
   progress('Starting PostgreSQL, a receiver and a hub …');
-  await stage.open();
+  await stage.open(options.postgres);
   const machine = machineFacts(stage.postgres.version);
   const sizes = { ...(options.quick ? quickSizes : fullSizes) };
   if (options.history) sizes.history = [...sizes.history, 5_000_000];

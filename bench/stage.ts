@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../src/database/embedded-postgres.js';
+import { startCluster, versionOf } from '../test/support/postgres-servers.js';
 import { BenchHub } from './bench-hub.js';
 import { Child } from './child.js';
 import type { Processes } from './cpu.js';
@@ -19,22 +20,16 @@ export class Stage {
   receiver!: Child<ReceiverOrder, ReceiverReport>;
   raw!: Child<RawOrder, RawReport>;
   loader!: Child<LoaderOrder, LoaderReport>;
-  postgres!: EmbeddedPostgres;
+  postgres!: { url: string; version: string };
   /** Where the receiver listens. */
   origin!: string;
   /** Set by whoever starts a broker. */
   brokerPid?: number;
   private postgresPid!: number;
 
-  async open(): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), 'practice-event-hub-bench-'));
-    this.undo.push(() => rm(folder, { recursive: true, force: true }));
-    this.postgres = await startEmbeddedPostgres({ dataDir: folder, log: () => undefined });
-    this.undo.push(async () => {
-      await this.postgres.stop();
-      // Under root the data may lie elsewhere.
-      await rm(this.postgres.dataDir, { recursive: true, force: true });
-    });
+  /** @param programs the folder of another PostgreSQL's programs; without it the hub's embedded one is used */
+  async open(programs?: string): Promise<void> {
+    await (programs ? this.openMachines(programs) : this.openEmbedded());
     this.postgresPid = await postmasterOf(this.postgres.url);
     this.receiver = new Child('./receiver.ts');
     this.undo.push(() => this.receiver.stop());
@@ -47,6 +42,26 @@ export class Stage {
     this.undo.push(() => this.raw.stop());
     this.loader = new Child('./loader.ts');
     this.undo.push(() => this.loader.stop());
+  }
+
+  private async openEmbedded(): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), 'practice-event-hub-bench-'));
+    this.undo.push(() => rm(folder, { recursive: true, force: true }));
+    const server = await startEmbeddedPostgres({ dataDir: folder, log: () => undefined });
+    this.undo.push(async () => {
+      await server.stop();
+      // Under root the data may lie elsewhere.
+      await rm(server.dataDir, { recursive: true, force: true });
+    });
+    this.postgres = server;
+  }
+
+  private async openMachines(programs: string): Promise<void> {
+    const version = await versionOf(programs);
+    if (!version) throw new Error(`${programs} holds no postgres with initdb, pg_dump and psql`);
+    const cluster = await startCluster({ folder: programs, version }, true);
+    this.undo.push(() => cluster.stop());
+    this.postgres = { url: cluster.url, version };
   }
 
   /** What `close` undoes as well, the latest first. */

@@ -35,6 +35,8 @@ export const sessionOptions = {
   idle_in_transaction_session_timeout: 30_000,
   connectionTimeoutMillis: 10_000,
   keepAlive: true,
+  // Compiling a statement takes longer than any of the hub's runs.
+  options: '-c jit=off',
 } as const;
 
 /** The connection pool behind the REST API: repositories and transactions. The schema is `migrate`'s alone. */

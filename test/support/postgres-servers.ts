@@ -40,7 +40,8 @@ export async function findPostgres(): Promise<Installation | undefined> {
   return found.sort((a, b) => Number.parseFloat(b.version) - Number.parseFloat(a.version))[0];
 }
 
-async function versionOf(folder: string): Promise<string | undefined> {
+/** @returns undefined where the folder holds no server with its tools, all of one major version */
+export async function versionOf(folder: string): Promise<string | undefined> {
   const programs = ['postgres', 'initdb', 'pg_dump', 'psql'].map((name) => join(folder, name));
   try {
     await Promise.all(programs.map((program) => access(program)));
@@ -56,8 +57,14 @@ async function versionOf(folder: string): Promise<string | undefined> {
   return majors.size === 1 && [...majors][0]! >= leastMajor ? versions[0] : undefined;
 }
 
-/** Makes a cluster of that version and starts its server on loopback; `stop` removes both. */
-export async function startCluster({ folder, version }: Installation): Promise<Cluster> {
+/**
+ * Makes a cluster of that version and starts its server on loopback; `stop` removes both.
+ * @param durable commits reach the disk, as in production
+ */
+export async function startCluster(
+  { folder, version }: Installation,
+  durable = false,
+): Promise<Cluster> {
   const home = await mkdtemp(join(await realpath(tmpdir()), 'hub-cluster-'));
   // As root the server must run as somebody else, who must be able to reach its data.
   const place = await resolveDataPlace(home);
@@ -94,7 +101,7 @@ export async function startCluster({ folder, version }: Installation): Promise<C
       initdb: join(folder, 'initdb'),
       version,
     };
-    const { port, child } = await startServerProcess(place, programs, false, () => undefined);
+    const { port, child } = await startServerProcess(place, programs, durable, () => undefined);
     const url = (database: string) => `postgres://hub:${password}@127.0.0.1:${port}/${database}`;
     const client = new pg.Client({ connectionString: url('postgres') });
     await client.connect();
