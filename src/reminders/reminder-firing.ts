@@ -110,11 +110,7 @@ export class ReminderFiring {
 
   /** In a transaction that holds the practices' locks. */
   private async settle(tx: EventTx, due: Due[], now: Date): Promise<Fate[]> {
-    const found: Found[] = await tx.query(readDueSql, [
-      due.map(({ id }) => id),
-      due.map(({ appointmentId }) => appointmentId),
-      now,
-    ]);
+    const found: Found[] = await tx.query(readDueSql, [due.map(({ id }) => id), now]);
     if (found.length === 0) return [];
     const fates = found.map((row) => fateOf(findingOf(row), now));
     const speaking = found.filter((_, i) => fates[i] === 'fired' || fates[i] === 'missed');
