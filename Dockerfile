@@ -8,7 +8,8 @@ COPY src ./src
 RUN npm run build && npm prune --omit=dev
 
 FROM node:22-bookworm-slim
-ENV NODE_ENV=production
+# Threads for looking names up: see scripts/threads.cjs.
+ENV NODE_ENV=production UV_THREADPOOL_SIZE=64
 WORKDIR /hub
 COPY --from=build /hub/package.json ./
 COPY --from=build /hub/node_modules ./node_modules

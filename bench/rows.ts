@@ -92,13 +92,15 @@ export async function addPending(database: Pool, endpointId: string, count: numb
          where endpoint_id = $1 returning last_sequence - $2::int as before
        ),
        known as materialized (
-         select row_number() over (order by id) - 1 as place, count(*) over () as known, id, practice_id
+         select row_number() over (order by id) - 1 as place, id, practice_id
          from events where type = 'charge.posted'
-       )
+       ),
+       -- Apart, so that the join below compares one column with one expression: as hashes, not each with each.
+       total as materialized (select count(*) as events from known)
        insert into deliveries (id, endpoint_id, sequence, event_id, event_type, practice_id)
        select hub_uuid_v7(), $1::uuid, before + n, known.id, 'charge.posted', known.practice_id
-       from numbered, generate_series(1, $2::int) as n
-       join known on known.place = n % known.known`,
+       from numbered, total, generate_series(1, $2::int) as n, known
+       where known.place = n % total.events`,
       [endpointId, size],
     ),
   );

@@ -9,6 +9,7 @@ import { Reminders1764000000007 } from './migrations/1764000000007-reminders.js'
 import { Subscriptions1764000000008 } from './migrations/1764000000008-subscriptions.js';
 import { Relay1764000000009 } from './migrations/1764000000009-relay.js';
 import { DeliveryEngine1764000000010 } from './migrations/1764000000010-delivery-engine.js';
+import { EndpointEnabled1764000000011 } from './migrations/1764000000011-endpoint-enabled.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -21,6 +22,7 @@ const migrations = [
   Subscriptions1764000000008,
   Relay1764000000009,
   DeliveryEngine1764000000010,
+  EndpointEnabled1764000000011,
 ];
 
 const leastServerVersion = 14;

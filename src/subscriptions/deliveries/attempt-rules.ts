@@ -5,6 +5,10 @@ import type { SendResult } from './webhook-exchange.js';
 /** A receiver that says "too many" and not for how long gets a moment all the same. */
 const unaskedSilenceSeconds = 1;
 
+/** How often a delivery whose schedule is used up may be put off, and for how long at least. */
+const mostPutOff = 20;
+const putOffSeconds = 60;
+
 type Verdict = Pick<AttemptResult, 'status' | 'retryInSeconds' | 'standing'>;
 
 /**
@@ -16,6 +20,9 @@ type Verdict = Pick<AttemptResult, 'status' | 'retryInSeconds' | 'standing'>;
  *   asks, at most 24 hours, and this delivery is not tried before.
  * - 502, 504: something before it is overtaxed; fewer at once.
  * - anything else: a failure.
+ *
+ * A schedule that is used up makes a dead letter of a failure alone: not of an answer that only asks for time, nor of
+ * what the hub itself could not send. Those are tried a few more times.
  *
  * @param result undefined where the hub itself could not send, which says nothing of the endpoint
  * @param random evenly spread in [0, 1)
@@ -31,7 +38,15 @@ export function judge(
   }
   const standing = result ? standingOf(result) : {};
   const delay = nextAttemptDelaySeconds(number, random, schedule);
-  if (delay === null) return { status: 'dead', retryInSeconds: null, standing };
+  if (delay === null) {
+    const asksForTime = standing.silenceSeconds !== undefined && standing.isUp !== false;
+    const isPutOff = !result || standing.isGone || asksForTime;
+    if (!isPutOff || number > schedule.length + mostPutOff) {
+      return { status: 'dead', retryInSeconds: null, standing };
+    }
+    const retryInSeconds = Math.max(putOffSeconds * (1 + random), standing.silenceSeconds ?? 0);
+    return { status: 'failed', retryInSeconds, standing };
+  }
   const retryInSeconds = Math.max(delay, standing.silenceSeconds ?? 0);
   return { status: 'failed', retryInSeconds, standing };
 }

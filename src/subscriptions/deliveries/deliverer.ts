@@ -64,7 +64,12 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
     this.reader = new DueReader(pool, events, logger);
-    this.lanes = new Lanes(new Targets(pool, client, settings, logger), this.owner, settings);
+    this.lanes = new Lanes(
+      new Targets(pool, client, settings, logger),
+      this.owner,
+      events,
+      settings,
+    );
     this.sender = new Sender(client, settings, metrics, logger);
     this.recorder = new ResultRecorder(pool, this.owner, deadLetters, logger, (results) =>
       this.settle(results),
@@ -130,6 +135,8 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       this.waker.reset();
       try {
         await this.followSuspects();
+        // Before anything is read: after a start every lane may find a backlog.
+        this.lanes.share();
         const window = this.lanes.window();
         await this.reader.fill(this.lanes.held(), window);
         this.releaseOrphans(window);
@@ -169,7 +176,10 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       lane.seeksOrphans = false;
       // Not awaited: other lanes need not wait for this one's keys.
       this.reader.followers.releaseOrphans(lane, most).then(
-        () => this.pump(lane),
+        () => {
+          if (lane.seeksOrphans) this.waker.wake();
+          this.pump(lane);
+        },
         // Looked for again at the next poll.
         (error) => this.logger.warn({ err: error }, 'followers were not looked for'),
       );
@@ -243,7 +253,8 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   private release(lane: Lane, key: string): void {
-    this.reader.followers.release(lane, key).then(
+    const room = this.lanes.window() / 2 - lane.queued;
+    this.reader.followers.release(lane, key, Math.floor(room)).then(
       () => {
         if (lane.seeksOrphans) this.waker.wake();
         this.pump(lane);

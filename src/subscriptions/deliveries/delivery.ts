@@ -29,6 +29,8 @@ export interface Target {
   schedule: RetrySchedule;
   /** Deliveries up to this number need no look (see `endpoint_progress`). */
   attemptedThrough: number;
+  /** When its owner enabled it last, also without its having been disabled; null where that never was. */
+  enabledAt: string | null;
   /** Deliveries wait for others in the table. */
   hasFollowers: boolean;
   /** It has failed since its last success. */

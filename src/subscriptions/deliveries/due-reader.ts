@@ -37,6 +37,9 @@ interface Page {
   from: 'stream' | 'retry';
 }
 
+/** Rows whose events are read by one statement, and characters after which a round of reading ends. */
+const mostRowsAtOnce = 2000;
+const mostCharactersAtOnce = 32_000_000;
 /** A timer counts from when it is set, a little after the database looked at its clock. */
 const slackMs = 2;
 
@@ -71,9 +74,23 @@ export class DueReader {
     }
   }
 
+  /** A few thousand at a time; what would take too much memory together is left to the next read. */
   private async takeIn(pages: readonly Page[]): Promise<void> {
+    let characters = 0;
+    for (const group of groupsOf(pages)) {
+      if (characters > mostCharactersAtOnce) {
+        for (const { lane } of group) lane.look(performance.now());
+        continue;
+      }
+      characters += await this.takeInSome(group);
+    }
+  }
+
+  /** @returns how many characters of events that brought */
+  private async takeInSome(pages: readonly Page[]): Promise<number> {
     const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
-    const events = eventIds.length > 0 ? await this.events.get(eventIds) : new Map();
+    const events =
+      eventIds.length > 0 ? await this.events.get(eventIds) : new Map<string, LoggedEvent>();
     const missing = pages.flatMap(({ rows }) => rows.filter((row) => !events.has(row.event_id)));
     // Before any lane moves past them.
     if (missing.length > 0) await this.pool.query(withholdSql, [missing.map(({ id }) => id)]);
@@ -90,6 +107,9 @@ export class DueReader {
       }
     }
     await Promise.all(admitting);
+    let characters = 0;
+    for (const { dataText } of events.values()) characters += dataText.length;
+    return characters;
   }
 
   private async pending(lanes: readonly Lane[], window: number): Promise<Page[]> {
@@ -150,6 +170,20 @@ export class DueReader {
       return { lane, generation, rows, from: 'retry' };
     });
   }
+}
+
+function groupsOf(pages: readonly Page[]): Page[][] {
+  const groups: Page[][] = [];
+  let size = Infinity;
+  for (const page of pages) {
+    if (size + page.rows.length > mostRowsAtOnce) {
+      groups.push([]);
+      size = 0;
+    }
+    groups.at(-1)!.push(page);
+    size += page.rows.length;
+  }
+  return groups;
 }
 
 function isDelivery(row: PendingRow): row is PendingRow & { id: string } {

@@ -14,6 +14,8 @@ export class EventCache {
   private readonly kept = new Map<string, LoggedEvent>();
   private readonly reading = new Map<string, Promise<unknown>>();
   private characters = 0;
+  /** Of an event's data and what comes with it, of late: how much room so many take. */
+  averageCharacters = 2000;
 
   constructor(private readonly pool: EnginePool) {}
 
@@ -63,7 +65,16 @@ export class EventCache {
       rowMode: 'array',
       types: asText as never,
     });
-    return rows.map((row) => new LoggedEvent(row));
+    const events = rows.map((row) => new LoggedEvent(row));
+    this.average(events);
+    return events;
+  }
+
+  // The latest read counts for half, so that large events are noticed at once.
+  private average(events: readonly LoggedEvent[]): void {
+    if (events.length === 0) return;
+    const sum = events.reduce((total, { dataText }) => total + dataText.length + overhead, 0);
+    this.averageCharacters = (this.averageCharacters + sum / events.length) / 2;
   }
 
   private keep(event: LoggedEvent): void {

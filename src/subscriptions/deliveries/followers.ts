@@ -13,8 +13,10 @@ import {
 } from './sql/followers.js';
 import { withholdSql } from './sql/record.js';
 
-/** Followers of one key that are taken out of the table at once. */
+/** Followers of one key that are taken out of the table at once, where there is room for them. */
 const releasedAtOnce = 50;
+/** Of a key that nobody holds up: its first ones, so that each key of many gets on. */
+const orphansAtOnce = 2;
 /** Keys that are looked at for orphans at once; some of them may be taken. */
 const mostKeys = 200;
 const retryMs = 250;
@@ -85,9 +87,13 @@ export class Followers {
     return lane.inTurn(() => this.putAside(lane, deliveries));
   }
 
-  /** What waits in the table for a key whose head has settled: its first one goes now. */
-  release(lane: Lane, key: string): Promise<void> {
-    return lane.inTurn(() => this.releaseAll(lane, key));
+  /**
+   * What waits in the table for a key whose head has settled: its first one goes now.
+   * @param room how many may come with it; the first does in any case
+   */
+  release(lane: Lane, key: string, room: number): Promise<void> {
+    const most = Math.min(releasedAtOnce, Math.max(1, room));
+    return lane.inTurn(() => this.releaseAll(lane, key, most));
   }
 
   /**
@@ -96,36 +102,45 @@ export class Followers {
    */
   releaseOrphans(lane: Lane, most: number): Promise<void> {
     return lane.inTurn(async () => {
+      // As they are now: one that settles while the table is asked is let go on by that.
+      const taken = lane.order.takenKeys();
       const { rows } = await this.pool.query<{ key: string }>({
         name: 'orphan-keys',
         text: orphanKeysSql,
-        values: [lane.target.id, mostKeys, lane.readThrough],
+        values: [lane.target.id, mostKeys, lane.readThrough, lane.orphansAfter],
       });
-      const free = rows.filter(({ key }) => !lane.order.isTaken(key));
+      const free = rows.filter(({ key }) => !taken.has(key) && !lane.order.isTaken(key));
       const before = lane.queued;
-      for (const { key } of free) {
-        // The rest when these have made room.
-        if (lane.queued - before >= most) break;
-        await this.releaseAll(lane, key);
+      lane.orphansAfter = rows.length === mostKeys ? rows.at(-1)!.key : '';
+      for (const [i, { key }] of free.entries()) {
+        if (lane.queued - before >= most) {
+          // The others when these have made room.
+          lane.orphansAfter = i > 0 ? free[i - 1]!.key : '';
+          lane.seeksOrphans = true;
+          return;
+        }
+        await this.releaseAll(lane, key, orphansAtOnce);
       }
-      if (free.length > 0 && rows.length === mostKeys) lane.seeksOrphans = true;
+      if (lane.orphansAfter !== '') lane.seeksOrphans = true;
     });
   }
 
-  private async releaseAll(lane: Lane, key: string): Promise<void> {
-    while (!(await this.releaseSome(lane, key)));
+  private async releaseAll(lane: Lane, key: string, most: number): Promise<void> {
+    while (!(await this.releaseSome(lane, key, most)));
   }
 
   /** @returns whether that was all there is to do; false where rows had to be cleared away first */
-  private async releaseSome(lane: Lane, key: string): Promise<boolean> {
+  private async releaseSome(lane: Lane, key: string, most: number): Promise<boolean> {
     const generation = lane.generation;
     const { rows } = await this.insist(lane, () =>
       this.pool.query<FollowerRow>({
         name: 'release',
         text: releaseSql,
-        values: [lane.target.id, key, releasedAtOnce, lane.readThrough],
+        values: [lane.target.id, key, most, lane.readThrough],
       }),
     );
+    // Nobody's turn after all: the key waits for another attempt, and goes on when that settles.
+    if (rows.length === 0 && !lane.order.isTaken(key)) return true;
     // They were released before, and are waiting for their turn.
     if (rows.some(({ id }) => lane.holds(id))) return true;
     const due = rows.filter((row) => row.is_due);

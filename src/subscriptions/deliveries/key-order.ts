@@ -90,6 +90,10 @@ export class KeyOrder {
     return size;
   }
 
+  takenKeys(): ReadonlySet<string> {
+    return new Set(this.waiting.keys());
+  }
+
   isTaken(key: string): boolean {
     return this.waiting.has(key);
   }

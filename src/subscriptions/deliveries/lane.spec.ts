@@ -17,6 +17,7 @@ const target: Target = {
   ordering: 'none',
   schedule: [],
   attemptedThrough: 0,
+  enabledAt: null,
   hasFollowers: false,
   failing: false,
   circuit: { probesFailed: 0 },
@@ -154,6 +155,16 @@ describe('a lane', () => {
     expect(lane.next(1999)).toBeUndefined();
     expect(lane.sendsIn(1999)).toBe(1);
     expect(lane.next(2000)?.sequence).toBe(2);
+  });
+
+  it('forgets silence and circuit for an owner who enables its endpoint, and not for another change', () => {
+    const lane = laneWith(due(1));
+    answer(lane, lane.next(0)!, { isUp: true, isSlow: true, silenceSeconds: 86_400 });
+    take(lane, due(2));
+    lane.resume({ ...target, contentType: 'application/cloudevents+json' }, 10);
+    expect(lane.next(10)).toBeUndefined();
+    lane.resume({ ...target, enabledAt: '2026-11-24 12:00:00+00' }, 20);
+    expect(lane.next(20)?.sequence).toBe(2);
   });
 
   it('waits for the clock where it has a rate', () => {

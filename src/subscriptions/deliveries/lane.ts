@@ -28,6 +28,8 @@ export class Lane {
   isVoid = false;
   /** Followers in the table may have nobody who lets them go on. */
   seeksOrphans = false;
+  /** They were looked for up to this key; empty: from the first one. */
+  orphansAfter = '';
   /** There may be pending deliveries beyond `readThrough`. */
   mayHavePending = true;
   /** When the earliest known retry is due. */
@@ -290,14 +292,17 @@ export class Lane {
   }
 
   resume(target: Target, now: number): void {
+    const isEnabledAnew = target.enabledAt !== this.target.enabledAt;
     this.target = target;
     this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
     this.pace.limit(target.ratePerSecond, target.mostInFlight);
     if (this.finishing) return;
     // Whoever enabled it, also without having disabled it, wants it tried: nothing is kept of its health then.
-    if (!target.failing && this.failing) {
+    if (isEnabledAnew) {
       this.breaker.succeeded();
       this.failing = false;
+      this.pace.endSilence();
+      this.throttledUntil = 0;
       this.look(now);
     }
     if (!this.paused) return;

@@ -1,12 +1,14 @@
 import type { Settings } from '../../platform/settings.js';
 import type { BreakerLimits } from './circuit-breaker.js';
 import type { Target } from './delivery.js';
+import type { EventCache } from './event-cache.js';
 import { Lane } from './lane.js';
 import type { ShardOwner } from './shard-owner.js';
 import type { Targets } from './targets.js';
 
-/** Due deliveries in memory, over all lanes and for one. */
+/** Due deliveries in memory, over all lanes and for one; fewer where their events are large. */
 const mostQueued = 20_000;
+const mostCharacters = 64_000_000;
 const widestWindow = 1000;
 const narrowestWindow = 20;
 /**
@@ -30,6 +32,7 @@ export class Lanes {
   constructor(
     private readonly targets: Targets,
     private readonly owner: ShardOwner,
+    private readonly events: Pick<EventCache, 'averageCharacters'>,
     settings: Settings,
   ) {
     const longestPauseMs = settings.circuitPauseSeconds * 1000;
@@ -62,7 +65,8 @@ export class Lanes {
 
   /** How many deliveries one lane may hold. */
   window(): number {
-    const fair = Math.floor(mostQueued / this.busy);
+    const room = Math.min(mostQueued, mostCharacters / this.events.averageCharacters);
+    const fair = Math.floor(room / this.busy);
     return Math.min(widestWindow, Math.max(narrowestWindow, fair));
   }
 
@@ -149,10 +153,10 @@ export class Lanes {
     for (const { lane, through } of moved) lane.storedMark = through;
   }
 
-  /** Shares room and machine among those that have anything to do; quiet lanes take nothing. */
+  /** Shares room and machine among those that have anything to do, or may find something; quiet lanes take nothing. */
   share(): void {
     let busy = 0;
-    for (const lane of this.lanes.values()) if (lane.isBusy) busy += 1;
+    for (const lane of this.lanes.values()) if (lane.isBusy || lane.mayHavePending) busy += 1;
     this.busy = Math.max(1, busy);
     const share = Math.max(leastShare, Math.floor(mostInFlight / this.busy));
     for (const lane of this.lanes.values()) lane.share = share;

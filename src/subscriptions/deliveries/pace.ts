@@ -62,6 +62,10 @@ export class Pace {
     this.window = Math.max(1, Math.floor(this.window / 2));
   }
 
+  endSilence(): void {
+    this.silentUntil = 0;
+  }
+
   /** Nothing is sent for `ms`; a shorter wish does not undo a longer one. */
   silence(ms: number, now: number): void {
     this.silentUntil = Math.max(this.silentUntil, now + ms);

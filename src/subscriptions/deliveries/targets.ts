@@ -26,6 +26,7 @@ interface TargetRow {
   ordering: Ordering;
   retry_schedule: string;
   attempted_through: string;
+  enabled_at: string | null;
   failing: boolean;
   probes_failed: number;
   open_for_ms: number | null;
@@ -102,6 +103,7 @@ export class Targets {
       ordering: row.ordering,
       schedule: schedule ?? RETRY_SCHEDULES.default,
       attemptedThrough: Number(row.attempted_through),
+      enabledAt: row.enabled_at,
       hasFollowers: row.has_followers,
       failing: row.failing,
       circuit: {

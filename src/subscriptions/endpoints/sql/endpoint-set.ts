@@ -34,8 +34,13 @@ export const buryEndpointSql = `
   set deleted_at = $2, updated_at = $2, version = version + 1, enabled = false, disabled_reason = null, headers = null
   where id = $1`;
 
-/** For an endpoint that its owner enables: what was is forgotten, and all of it may be tried at once. */
-export const forgetHealthSql = `delete from endpoint_health where endpoint_id = $1`;
+/**
+ * For an endpoint that its owner enables, also one that was not disabled: what was is forgotten, and all of it may be
+ * tried at once. Its lane sees by `enabled_at` that it is to forget as well.
+ */
+export const forgetHealthSql = `
+  with health as (delete from endpoint_health where endpoint_id = $1)
+  update endpoints set enabled_at = clock_timestamp() where id = $1`;
 
 /**
  * A fan-out that is numbering for this endpoint is waited for; one that comes later finds no counter and writes

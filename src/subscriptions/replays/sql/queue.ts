@@ -6,14 +6,18 @@
 export const fenceSql = `
   select from leases where name = $1 and holder = $2 and epoch = $3 for share`;
 
+/** Those of a disabled endpoint wait until it is enabled, and must not take the place of others. */
 export const openReplaysSql = `
-  select id, endpoint_id, state, request, missing, rate_per_second, correlation_id, created_at
-  from replays where state in ('collecting', 'running') order by id limit $1`;
+  select r.id, r.endpoint_id, r.state, r.request, r.missing, r.rate_per_second, r.correlation_id, r.created_at
+  from replays as r join endpoints as e on e.id = r.endpoint_id
+  where r.state in ('collecting', 'running')
+    and (r.state = 'collecting' or e.enabled or e.deleted_at is not null)
+  order by r.id limit $1`;
 
 /** What a collection that was cut off has found: the next one begins anew. */
 export const forgetItemsSql = `
-  delete from replay_items where (replay_id, place) in (
-    select replay_id, place from replay_items where replay_id = $1 limit $2)`;
+  delete from replay_items
+  where ctid = any (array(select ctid from replay_items where replay_id = $1 limit $2))`;
 
 /** A page of what was found; no row where the replay was cancelled meanwhile. */
 export const addItemsSql = `
@@ -52,16 +56,15 @@ export const openSql = `
           where c.endpoint_id = $2) as unattempted`;
 
 /**
- * Takes up to $3 items out, after the place $2 that was reached before: what was deleted lies in front of the index,
+ * Takes up to $3 items out (by where they lie: nobody else touches the items of a replay, and a join of so many that
+ * the planner cannot know would read all of them), after the place $2 that was reached before: what was deleted lies in front of the index,
  * and would be passed over each time.
  */
 export const takeItemsSql = `
-  with next as materialized (
-    select place from replay_items where replay_id = $1 and place > $2::bigint order by place limit $3::int
-  )
-  delete from replay_items as i using next
-  where i.replay_id = $1 and i.place = next.place
-  returning i.place::text, i.event_id, i.delivery_id`;
+  delete from replay_items
+  where ctid = any (array(
+    select ctid from replay_items where replay_id = $1 and place > $2::bigint order by place limit $3::int))
+  returning place::text, event_id, delivery_id`;
 
 /**
  * Makes another attempt of deliveries due, as a resend does (sql/resend.ts), unless they may not be sent any more. In

@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { createTestDatabase } from '../../../test/support/postgres.js';
+import { EnginePool } from '../../database/engine-pool.js';
+import { Logger } from '../../platform/logger.js';
+import type { DueDelivery, Target } from './delivery.js';
+import { EventCache } from './event-cache.js';
+import { Followers } from './followers.js';
+import { Lane } from './lane.js';
+
+const endpointId = randomUUID();
+const key = 'accounts/1';
+const target = {
+  id: endpointId,
+  shard: 1,
+  ordering: 'subject',
+  mostInFlight: 10,
+  ratePerSecond: null,
+  attemptedThrough: 0,
+  enabledAt: null,
+  hasFollowers: true,
+  failing: false,
+  circuit: { probesFailed: 0 },
+  throttledForMs: 0,
+} as unknown as Target;
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let pool: EnginePool;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  pool = new EnginePool(database.url, 10);
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+async function aDelivery(sequence: number): Promise<{ id: string; eventId: string }> {
+  const [id, eventId] = [uuidv7(), uuidv7()];
+  await pool.query(
+    `insert into events (id, type, type_version, source, subject, subject_version, actor, correlation_id, data)
+     values ($1, 'charge.posted', 1, '/practices/x', $2, 1, 'operator', 'test', '{}')`,
+    [eventId, key],
+  );
+  await pool.query(
+    `insert into deliveries (id, endpoint_id, sequence, event_id, event_type) values ($1, $2, $3, $4, 'charge.posted')`,
+    [id, endpointId, sequence, eventId],
+  );
+  return { id, eventId };
+}
+
+it('lets no follower go whose head fails while orphans are looked for', async () => {
+  const [head, follower] = [await aDelivery(1), await aDelivery(2)];
+  await pool.query(
+    `insert into delivery_followers (delivery_id, endpoint_id, order_key, sequence, event_id) values ($1, $2, $3, 2, $4)`,
+    [follower.id, endpointId, key, follower.eventId],
+  );
+  const limits = { threshold: 10, firstPauseMs: 1000, longestPauseMs: 1000 };
+  const lane = new Lane(target, '1', limits, performance.now());
+  lane.readThrough = 2;
+  const sent = {
+    id: head.id,
+    from: 'stream',
+    sequence: 1,
+    attempts: 0,
+    orderKey: key,
+  } as DueDelivery;
+  lane.order.admit(sent as DueDelivery & { orderKey: string }, false);
+  lane.opened(sent);
+
+  // The head's failure is recorded, and settled, between the answer about orphans and what is made of it.
+  let isSettled = false;
+  const slow = {
+    query: async (statement: { name?: string }, ...rest: unknown[]) => {
+      const answer = await (pool.query as (...all: unknown[]) => Promise<unknown>)(
+        statement,
+        ...rest,
+      );
+      if (statement.name !== 'orphan-keys' || isSettled) return answer;
+      isSettled = true;
+      await pool.query(
+        `insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at, order_key)
+         values ($1, $2, 1, $3, 1, now() + interval '1 hour', $4)`,
+        [head.id, endpointId, head.eventId, key],
+      );
+      lane.settled(head.id);
+      lane.order.settle(sent as DueDelivery & { orderKey: string }, true);
+      return answer;
+    },
+  } as unknown as EnginePool;
+  const followers = new Followers(slow, new EventCache(pool), new Logger('silent'));
+  await followers.releaseOrphans(lane, 50);
+  expect(lane.next(performance.now())).toBeUndefined();
+
+  // Once the head has gone it is the follower's turn.
+  await pool.query('delete from delivery_retries where delivery_id = $1', [head.id]);
+  await followers.releaseOrphans(lane, 50);
+  expect(lane.next(performance.now())?.id).toBe(follower.id);
+});
