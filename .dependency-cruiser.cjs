@@ -18,7 +18,7 @@ module.exports = {
         '2. Subscriptions and real-time channels carry any event and know no module that makes one.',
       severity: 'error',
       from: { path: '^src/(subscriptions|realtime|events)/', pathNot: tests },
-      to: { path: business },
+      to: { path: '^src/(practices|patients|appointments|payments|reminders|identities)/' },
     },
     {
       name: 'kafka-in-one-place',

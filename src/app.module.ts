@@ -4,6 +4,7 @@ import { AppointmentsModule } from './appointments/appointments.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HousekeepingModule } from './housekeeping/housekeeping.module.js';
+import { IdentitiesModule } from './identities/identities.module.js';
 import { PatientsModule } from './patients/patients.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
 import { PlatformModule, type Foundation } from './platform/platform.module.js';
@@ -21,6 +22,7 @@ export class AppModule {
         EventsModule,
         HealthModule,
         HousekeepingModule,
+        IdentitiesModule,
         PracticesModule,
         PatientsModule,
         AppointmentsModule,

@@ -1,6 +1,7 @@
 import { applyDecorators, Body, Controller, Param, Post } from '@nestjs/common';
 import { ApiConflictResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Tx } from '../database/transactions.js';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -29,6 +30,7 @@ function ActionRoute(action: Action, summary: string): MethodDecorator {
 /** What happens to an appointment; `If-Match` is optional. */
 @ApiTags('appointments')
 @Controller('v1/practices/:practiceId/appointments/:appointmentId')
+@OpenToApplications()
 export class AppointmentActionsController {
   constructor(
     private readonly appointments: AppointmentsService,

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -17,6 +18,7 @@ import { AppointmentsService } from './appointments.service.js';
 
 @ApiTags('appointments')
 @Controller('v1/practices/:practiceId/appointments')
+@OpenToApplications()
 export class AppointmentsController {
   constructor(
     private readonly appointments: AppointmentsService,

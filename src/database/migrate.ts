@@ -10,6 +10,7 @@ import { Subscriptions1764000000008 } from './migrations/1764000000008-subscript
 import { Relay1764000000009 } from './migrations/1764000000009-relay.js';
 import { DeliveryEngine1764000000010 } from './migrations/1764000000010-delivery-engine.js';
 import { EndpointEnabled1764000000011 } from './migrations/1764000000011-endpoint-enabled.js';
+import { Applications1764000000012 } from './migrations/1764000000012-applications.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -23,6 +24,7 @@ const migrations = [
   Relay1764000000009,
   DeliveryEngine1764000000010,
   EndpointEnabled1764000000011,
+  Applications1764000000012,
 ];
 
 const leastServerVersion = 14;

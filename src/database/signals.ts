@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { sessionOptions } from './data-source.js';
 
-/** `events`: the log has grown. `deliveries`: there is due work; keys are endpoint ids, or shards where one was changed. */
-export type Channel = 'events' | 'deliveries';
+/**
+ * `events`: the log has grown. `deliveries`: there is due work; keys are endpoint ids, or shards where one was changed.
+ * `access`: an API key or what it reaches has changed.
+ */
+export type Channel = 'events' | 'deliveries' | 'access';
 type Listener = (keys: ReadonlySet<string> | 'all') => void;
 
-const channels: readonly Channel[] = ['events', 'deliveries'];
+const channels: readonly Channel[] = ['events', 'deliveries', 'access'];
 const coalesceMs = 4;
 const reconnectMs = 500;
 /** NOTIFY takes less than 8000 bytes; more keys than fit become "all". */

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -12,6 +13,7 @@ import { AccountsService } from './accounts.service.js';
 
 @ApiTags('accounts')
 @Controller('v1/practices/:practiceId/accounts')
+@OpenToApplications()
 export class AccountsController {
   constructor(
     private readonly accounts: AccountsService,

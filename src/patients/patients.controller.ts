@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -11,6 +12,7 @@ import { PatientsService } from './patients.service.js';
 
 @ApiTags('patients')
 @Controller('v1/practices/:practiceId/patients')
+@OpenToApplications()
 export class PatientsController {
   constructor(
     private readonly patients: PatientsService,

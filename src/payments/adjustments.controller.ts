@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -12,6 +13,7 @@ import { LedgerService } from './ledger.service.js';
 
 @ApiTags('adjustments')
 @Controller('v1/practices/:practiceId/adjustments')
+@OpenToApplications()
 export class AdjustmentsController {
   constructor(
     private readonly ledger: LedgerService,

@@ -1,5 +1,6 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { IdOf } from '../platform/http/input.pipe.js';
 import { ListRoute, type Page } from '../platform/http/lists.js';
 import type { LedgerEntry } from './ledger-entry.entity.js';
@@ -9,6 +10,7 @@ import { EntriesService } from './entries.service.js';
 /** The ledger of one account: entries of every kind. */
 @ApiTags('accounts')
 @Controller('v1/practices/:practiceId/accounts/:accountId/entries')
+@OpenToApplications()
 export class EntriesController {
   constructor(private readonly entries: EntriesService) {}
 

@@ -8,6 +8,7 @@ import { Leases } from '../database/leases.js';
 import { Signals } from '../database/signals.js';
 import { Transactions } from '../database/transactions.js';
 import { AccessGuard } from './access/access.guard.js';
+import { KeyRing } from './access/key-ring.js';
 import { OperatorKeys } from './access/operator-key.js';
 import { AnswerInterceptor } from './http/answer.js';
 import { Commands } from './http/commands.js';
@@ -52,6 +53,7 @@ export class PlatformModule {
         Transactions,
         EngineTransactions,
         Commands,
+        KeyRing,
         { provide: APP_GUARD, useClass: AccessGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: InputPipe },

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
+import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -28,18 +29,24 @@ export class PracticesController {
   }
 
   @Get()
+  @OpenToApplications()
   @ListRoute('In order of creation.', PracticePage)
-  list(@Query() query: ResourceListQuery): Promise<Page<Practice>> {
-    return this.practices.list(query);
+  list(
+    @Context() { caller }: RequestContext,
+    @Query() query: ResourceListQuery,
+  ): Promise<Page<Practice>> {
+    return this.practices.list(query, caller.practices);
   }
 
   @Get(':practiceId')
+  @OpenToApplications()
   @ApiOkResponse({ type: PracticeResource })
   get(@Param('practiceId', new IdOf('practice')) id: string): Promise<Practice> {
     return this.practices.get(id);
   }
 
   @Patch(':practiceId')
+  @OpenToApplications()
   @ApiOkResponse({ type: PracticeResource })
   change(
     @Context() context: RequestContext,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { And, DataSource, In, MoreThan, MoreThanOrEqual, type FindOperator } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { databaseTime, type Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
@@ -66,8 +66,14 @@ export class PracticesService {
     return practice;
   }
 
-  /** In order of creation. */
-  async list(query: ResourceListQuery): Promise<Page<Practice>> {
+  /**
+   * In order of creation.
+   * @param within only these; null: all
+   */
+  async list(
+    query: ResourceListQuery,
+    within: ReadonlySet<string> | null,
+  ): Promise<Page<Practice>> {
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
@@ -75,11 +81,15 @@ export class PracticesService {
     const found =
       external && (await findByExternalId(manager, practicesScope, 'practice', external));
     if (external && !found) return { data: [], nextCursor: null };
+    const ids: FindOperator<string>[] = [
+      ...(after ? [MoreThan(after)] : []),
+      ...(found ? [In([found])] : []),
+      ...(within ? [In([...within])] : []),
+    ];
     const rows = await manager.find(Practice, {
       where: [
         {
-          ...(after && { id: MoreThan(after) }),
-          ...(found && { id: found }),
+          ...(ids.length > 0 && { id: And(...ids) }),
           ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
         },
       ],

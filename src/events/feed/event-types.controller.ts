@@ -1,5 +1,6 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { OneOf } from '../../platform/http/fields.js';
 import { notFound } from '../../platform/http/problem.js';
 import { definitionOf, eventTypes, isEventType, type EventType } from '../catalog/catalog.js';
@@ -13,6 +14,7 @@ class SchemaQuery {
 /** The catalogue as partners read it. */
 @ApiTags('events')
 @Controller('v1/event-types')
+@OpenToApplications()
 export class EventTypesController {
   @Get()
   @ApiOkResponse({ schema: { type: 'object' }, description: 'Every type the hub emits, by name.' })

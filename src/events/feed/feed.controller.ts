@@ -2,9 +2,11 @@ import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
 import type { FastifyReply } from 'fastify';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
 import { defaultLimit, listOf } from '../../platform/http/lists.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
+import { Context, RequestContext } from '../../platform/http/request-context.js';
 import type { CloudEvent } from '../catalog/envelope.js';
 import { typePattern } from '../catalog/type-patterns.js';
 import { CursorUnusable } from '../log/event-log.js';
@@ -14,12 +16,14 @@ import { FeedService } from './feed.service.js';
 
 @ApiTags('events')
 @Controller('v1/events')
+@OpenToApplications()
 export class FeedController {
   constructor(private readonly feed: FeedService) {}
 
   @Get()
   @ApiOkResponse({ type: FeedPage, description: 'In log order: what happened first comes first.' })
   async read(
+    @Context() { caller }: RequestContext,
     @Query() query: FeedQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ data: CloudEvent[]; nextCursor: string }> {
@@ -38,7 +42,7 @@ export class FeedController {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     try {
-      return await this.feed.read(query.after, filter, limit, wait * 1000, gone.signal);
+      return await this.feed.read(caller, query.after, filter, limit, wait * 1000, gone.signal);
     } catch (error) {
       if (error instanceof CursorUnusable) throw new Problem(410, error.code, error.message);
       throw error;
@@ -47,8 +51,11 @@ export class FeedController {
 
   @Get(':eventId')
   @ApiOkResponse({ schema: { type: 'object' }, description: 'A CloudEvent.' })
-  async get(@Param('eventId', new IdOf('event')) id: string): Promise<CloudEvent> {
-    const event = await this.feed.get(id);
+  async get(
+    @Context() { caller }: RequestContext,
+    @Param('eventId', new IdOf('event')) id: string,
+  ): Promise<CloudEvent> {
+    const event = await this.feed.get(caller, id);
     if (!event) throw notFound('event');
     return event;
   }

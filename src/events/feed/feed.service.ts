@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Signals } from '../../database/signals.js';
+import { reaches, type Caller } from '../../platform/access/caller.js';
 import { Settings } from '../../platform/settings.js';
 import { Wakeable } from '../../platform/wakeable.js';
 import { toCloudEvent, type CloudEvent, type StoredEvent } from '../catalog/envelope.js';
@@ -40,11 +41,12 @@ export class FeedService implements OnModuleDestroy {
   }
 
   /**
-   * Up to `limit` matching events after a cursor; waits up to `waitMs` for the first one, or until `gone` says that
+   * Up to `limit` matching events after a cursor, of those that the caller may know of; waits up to `waitMs` for the first one, or until `gone` says that
    * nobody waits any more.
    * @throws CursorUnusable where the cursor lies in a lost future or a past that retention has dropped.
    */
   async read(
+    caller: Caller,
     after: string | undefined,
     filter: FeedFilter,
     limit: number,
@@ -63,7 +65,7 @@ export class FeedService implements OnModuleDestroy {
     try {
       for (;;) {
         waker.reset();
-        const page = await this.scan(cursor, filter, limit);
+        const page = await this.scan(caller, cursor, filter, limit);
         cursor = page.cursor;
         if (page.events.length > 0 || waker.stopped || performance.now() >= deadline) {
           return {
@@ -80,9 +82,11 @@ export class FeedService implements OnModuleDestroy {
     }
   }
 
-  async get(id: string): Promise<CloudEvent | undefined> {
+  /** Undefined also where it is not the caller's to know. */
+  async get(caller: Caller, id: string): Promise<CloudEvent | undefined> {
     const rows: EventRow[] = await this.dataSource.query(readEventByIdSql, [id]);
-    return rows[0] && this.show(eventFromRow(rows[0]));
+    const event = rows[0] && eventFromRow(rows[0]);
+    return event && mayKnow(caller, event) ? this.show(event) : undefined;
   }
 
   private show(event: StoredEvent): CloudEvent {
@@ -90,13 +94,14 @@ export class FeedService implements OnModuleDestroy {
   }
 
   private async scan(
+    caller: Caller,
     cursor: Position,
     { eventTypes, practiceIds }: FeedFilter,
     limit: number,
   ): Promise<LogPage<StoredEvent> & { cursor: Position }> {
     const matches = matcherOf(eventTypes ?? ['*']);
     const practices = practiceIds && new Set(practiceIds);
-    const unfiltered = !eventTypes && !practices;
+    const unfiltered = !eventTypes && !practices && caller.practices === null;
     const size = unfiltered ? limit : scanSize;
     const found: StoredEvent[] = [];
     for (let scanned = 0; scanned < mostScanned; scanned += size) {
@@ -104,11 +109,19 @@ export class FeedService implements OnModuleDestroy {
       for (const event of events) {
         cursor = parsePosition(event.position)!;
         const isMatch =
-          matches(event.type) && (!practices || practices.has(event.practiceId ?? ''));
+          mayKnow(caller, event) &&
+          matches(event.type) &&
+          (!practices || practices.has(event.practiceId ?? ''));
         if (isMatch && found.push(event) === limit) return { events: found, cursor, more: true };
       }
       if (events.length < size) return { events: found, cursor, more };
     }
     return { events: found, cursor, more: true };
   }
+}
+
+/** What happened in a practice that the caller reaches, or to an endpoint of its own. */
+function mayKnow(caller: Caller, { practiceId, source }: StoredEvent): boolean {
+  if (practiceId === null && source === `/${caller.actor}`) return true;
+  return reaches(caller, practiceId);
 }

@@ -133,7 +133,7 @@ function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer): void {
 }
 
 function scopeOf(context: RequestContext, key: string): string[] {
-  return [context.caller.identity, context.route, key];
+  return [context.caller.actor, context.route, key];
 }
 
 function stillUnderWay(): Problem {

@@ -232,6 +232,18 @@ export function OneOf(values: readonly string[], options: FieldOptions = {}): Pr
   return field(options, { type: 'string', enum: [...values] }, IsIn(values));
 }
 
+/** One or more of a few names, each once. */
+export function Choices(values: readonly string[], options: FieldOptions = {}): PropertyDecorator {
+  return field(
+    options,
+    { enum: [...values], isArray: true, minItems: 1 },
+    IsArray(),
+    ArrayMinSize(1),
+    ArrayUnique(),
+    IsIn(values, { each: true }),
+  );
+}
+
 // Swagger takes a function for a lazy type only by its shape, `() => type()`.
 
 /** An object with fields of its own. */

@@ -2,6 +2,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
 const tags = {
+  applications: 'Who calls besides the operator, and with which keys.',
   practices: 'Locations, their clock and their reminder rules.',
   patients: 'Humans and animals.',
   accounts: 'Who pays, and for an animal who owns.',

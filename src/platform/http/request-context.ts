@@ -1,14 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import type { Caller } from '../access/caller.js';
 import { invalidParameter, Problem } from './problem.js';
-
-/** Who calls, as the access guard found out. */
-export interface Caller {
-  /** Tells identities apart: idempotency keys belong to one. */
-  identity: string;
-  /** What events about the caller's doings name as their `actor`. */
-  actor: string;
-}
 
 declare module 'fastify' {
   interface FastifyRequest {

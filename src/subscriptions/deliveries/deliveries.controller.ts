@@ -1,6 +1,7 @@
-import { Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../../database/signals.js';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -14,9 +15,12 @@ import {
   type DeliveryResource,
 } from './delivery.dto.js';
 import { shardOf } from './shard-owner.js';
+import { EndpointOwnerGuard } from '../endpoints/endpoint-owner.guard.js';
 
 @ApiTags('deliveries')
 @Controller('v1')
+@OpenToApplications()
+@UseGuards(EndpointOwnerGuard)
 export class DeliveriesController {
   constructor(
     private readonly deliveries: DeliveriesService,

@@ -14,6 +14,8 @@ export interface Target {
   shard: number;
   address: WebhookAddress;
   payloadMode: PayloadMode;
+  /** What its owner may hear of today; null: everything. */
+  practices: ReadonlySet<string> | null;
   contentType: string;
   /** The owner's own headers. */
   headers: Readonly<Record<string, string>>;
@@ -38,6 +40,23 @@ export interface Target {
   circuit: StoredCircuit;
   /** It asked to be left alone for so long. */
   throttledForMs: number;
+}
+
+/** Whether an endpoint may be sent an event. What belongs to no practice is about its owner's own endpoints. */
+export function mayHear(
+  { practices }: Pick<Target, 'practices'>,
+  { practiceId }: { practiceId: string | null },
+): boolean {
+  return practices === null || practiceId === null || practices.has(practiceId);
+}
+
+/** Whether an endpoint has lost practices since it was `former`. */
+export function reachesLess(
+  { practices }: Pick<Target, 'practices'>,
+  former: Pick<Target, 'practices'>,
+): boolean {
+  if (practices === null) return false;
+  return former.practices === null || [...former.practices].some((id) => !practices.has(id));
 }
 
 /**

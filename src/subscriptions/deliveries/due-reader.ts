@@ -1,6 +1,6 @@
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
-import type { DueDelivery } from './delivery.js';
+import { mayHear, type DueDelivery } from './delivery.js';
 import { EventCache } from './event-cache.js';
 import { Followers } from './followers.js';
 import type { Lane } from './lane.js';
@@ -91,14 +91,20 @@ export class DueReader {
     const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
     const events =
       eventIds.length > 0 ? await this.events.get(eventIds) : new Map<string, LoggedEvent>();
-    const missing = pages.flatMap(({ rows }) => rows.filter((row) => !events.has(row.event_id)));
     // Before any lane moves past them.
-    if (missing.length > 0) await this.pool.query(withholdSql, [missing.map(({ id }) => id)]);
+    await this.withhold(pages, 'expired', (_, event) => event === undefined, events);
+    await this.withhold(
+      pages,
+      'revoked',
+      ({ target }, event) => event !== undefined && !mayHear(target, event),
+      events,
+    );
     const admitting: Promise<void>[] = [];
     for (const page of pages) {
       const due = page.rows.flatMap((row) => {
         const event = events.get(row.event_id);
-        return event ? [toDelivery(page, row, event)] : [];
+        const mayGo = event && mayHear(page.lane.target, event);
+        return mayGo ? [toDelivery(page, row, event)] : [];
       });
       if (page.from === 'stream' && page.lane.target.ordering !== 'none') {
         admitting.push(this.followers.admit(page.lane, page.generation, page.through, due));
@@ -110,6 +116,22 @@ export class DueReader {
     let characters = 0;
     for (const { dataText } of events.values()) characters += dataText.length;
     return characters;
+  }
+
+  private async withhold(
+    pages: readonly Page[],
+    reason: 'expired' | 'revoked',
+    isBarred: (lane: Lane, event: LoggedEvent | undefined) => boolean,
+    events: ReadonlyMap<string, LoggedEvent>,
+  ): Promise<void> {
+    const barred: string[] = [];
+    for (const { lane, rows } of pages) {
+      const own = rows.filter((row) => isBarred(lane, events.get(row.event_id)));
+      barred.push(...own.map(({ id }) => id));
+      // Others may have waited for it.
+      if (own.length > 0 && lane.target.ordering !== 'none') lane.seeksOrphans = true;
+    }
+    if (barred.length > 0) await this.pool.query(withholdSql, [barred, reason]);
   }
 
   private async pending(lanes: readonly Lane[], window: number): Promise<Page[]> {

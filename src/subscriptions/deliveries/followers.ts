@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
-import type { DueDelivery } from './delivery.js';
+import { mayHear, type DueDelivery } from './delivery.js';
 import { EventCache } from './event-cache.js';
 import type { Lane } from './lane.js';
 import {
@@ -146,16 +146,19 @@ export class Followers {
     const due = rows.filter((row) => row.is_due);
     const events = await this.insist(lane, () => this.events.get(due.map((row) => row.event_id)));
     const gone = due.filter(({ status }) => status !== 'pending').map(({ id }) => id);
-    const expired = due
-      .filter((row) => row.status === 'pending' && !events.has(row.event_id))
+    const pending = due.filter(({ status }) => status === 'pending');
+    const expired = pending.filter((row) => !events.has(row.event_id)).map(({ id }) => id);
+    const revoked = pending
+      .filter((row) => events.has(row.event_id) && !mayHear(lane.target, events.get(row.event_id)!))
       .map(({ id }) => id);
     await this.insist(lane, async () => {
       if (gone.length > 0) await this.pool.query(forgetFollowersSql, [gone]);
-      if (expired.length > 0) await this.pool.query(withholdSql, [expired]);
+      if (expired.length > 0) await this.pool.query(withholdSql, [expired, 'expired']);
+      if (revoked.length > 0) await this.pool.query(withholdSql, [revoked, 'revoked']);
     });
     const followers = due.flatMap((row): DueDelivery[] => {
       const event = events.get(row.event_id);
-      if (!event || row.status !== 'pending') return [];
+      if (!event || row.status !== 'pending' || !mayHear(lane.target, event)) return [];
       const { id, order_key: orderKey } = row;
       const sequence = Number(row.sequence);
       return [{ id, from: 'follower', sequence, attempts: 0, event, orderKey, replayId: null }];
@@ -167,7 +170,7 @@ export class Followers {
     for (const follower of taken) lane.opened(follower);
     const first = lane.order.released(key, taken);
     if (first) lane.enqueue(first);
-    return first !== undefined || gone.length + expired.length === 0;
+    return first !== undefined || gone.length + expired.length + revoked.length === 0;
   }
 
   private async putAside(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {

@@ -7,6 +7,7 @@ const target: Target = {
   id: 'e',
   shard: 1,
   address: { origin: 'http://127.0.0.1', path: '/' },
+  practices: null,
   payloadMode: 'full',
   contentType: 'application/json',
   headers: {},

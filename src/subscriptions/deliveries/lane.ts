@@ -1,5 +1,11 @@
 import { CircuitBreaker, type BreakerLimits } from './circuit-breaker.js';
-import type { AttemptResult, DueDelivery, Target } from './delivery.js';
+import {
+  mayHear,
+  reachesLess,
+  type AttemptResult,
+  type DueDelivery,
+  type Target,
+} from './delivery.js';
 import { KeyOrder } from './key-order.js';
 import { Pace } from './pace.js';
 
@@ -170,6 +176,7 @@ export class Lane {
   take(deliveries: readonly NewDelivery[], window: number): boolean {
     const isNext = deliveries.every(({ sequence }, i) => sequence === this.readThrough + i + 1);
     const isFree = !this.paused && !this.breaker.isOpen && this.target.ordering === 'none';
+    if (!deliveries.every(({ event }) => mayHear(this.target, event))) return false;
     if (!isNext || !isFree || this.queued + deliveries.length > window) return false;
     for (const { id, sequence, event } of deliveries) {
       const rest = { attempts: 0, orderKey: null, replayId: null };
@@ -293,7 +300,10 @@ export class Lane {
 
   resume(target: Target, now: number): void {
     const isEnabledAnew = target.enabledAt !== this.target.enabledAt;
+    const hasLost = reachesLess(target, this.target);
     this.target = target;
+    // What it may not hear any more is withheld where it is read again.
+    if (hasLost) this.forgetWindow();
     this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
     this.pace.limit(target.ratePerSecond, target.mostInFlight);
     if (this.finishing) return;

@@ -23,6 +23,7 @@ interface TargetRow {
   timeout_seconds: number | null;
   max_concurrency: number | null;
   rate_per_second: number | null;
+  practices: string[] | null;
   ordering: Ordering;
   retry_schedule: string;
   attempted_through: string;
@@ -100,6 +101,7 @@ export class Targets {
       timeoutMs: (row.timeout_seconds ?? this.settings.webhookTimeoutSeconds) * 1000,
       mostInFlight: row.max_concurrency ?? defaultConcurrency,
       ratePerSecond: row.rate_per_second,
+      practices: row.practices && new Set(row.practices),
       ordering: row.ordering,
       schedule: schedule ?? RETRY_SCHEDULES.default,
       attemptedThrough: Number(row.attempted_through),

@@ -1,5 +1,6 @@
 import type { Tx } from '../../database/transactions.js';
 import { matchesNothing } from '../../events/catalog/type-patterns.js';
+import { reaches, type Caller } from '../../platform/access/caller.js';
 import { Problem, type ProblemError } from '../../platform/http/problem.js';
 import type { WebhookClient } from '../deliveries/webhook-client.js';
 import { InvalidWebhookUrl } from '../deliveries/webhook-url.js';
@@ -17,6 +18,7 @@ import { headerErrors, metadataErrors } from './endpoint-settings.js';
 export async function checkEndpoint(
   tx: Tx,
   client: WebhookClient,
+  caller: Caller,
   change: EndpointChange,
   current?: Endpoint,
 ): Promise<void> {
@@ -28,7 +30,7 @@ export async function checkEndpoint(
     ...headerErrors(headers ?? {}),
     ...metadataErrors(metadata ?? {}),
     ...(unknownTypes.length > 0 ? [] : filterFaults(change, current)),
-    ...(await practiceErrors(tx, practiceIds ?? [])),
+    ...(await practiceErrors(tx, caller, practiceIds ?? [])),
   ];
   if (errors.length === 0) return;
   throw new Problem(422, 'validation_failed', 'The request is understood but not valid.', {
@@ -67,7 +69,12 @@ function typeErrors(eventTypes: readonly string[]): ProblemError[] {
   );
 }
 
-async function practiceErrors(tx: Tx, practiceIds: readonly string[]): Promise<ProblemError[]> {
+// One that the caller does not reach is told as one that does not exist.
+async function practiceErrors(
+  tx: Tx,
+  caller: Caller,
+  practiceIds: readonly string[],
+): Promise<ProblemError[]> {
   if (practiceIds.length === 0) return [];
   // Plain SQL, because subscriptions know no business module.
   const unknown: { place: number }[] = await tx.query(
@@ -75,9 +82,13 @@ async function practiceErrors(tx: Tx, practiceIds: readonly string[]): Promise<P
      where not exists (select from practices where practices.id = wanted.id) order by place`,
     [practiceIds],
   );
-  return unknown.map(({ place }) => ({
-    pointer: `/practiceIds/${place - 1}`,
-    code: 'unknown_practice',
-    detail: 'There is no such practice.',
-  }));
+  const places = new Set(unknown.map(({ place }) => place - 1));
+  practiceIds.forEach((id, i) => !reaches(caller, id.toLowerCase()) && places.add(i));
+  return [...places]
+    .sort((a, b) => a - b)
+    .map((place) => ({
+      pointer: `/practiceIds/${place}`,
+      code: 'unknown_practice',
+      detail: 'There is no such practice.',
+    }));
 }

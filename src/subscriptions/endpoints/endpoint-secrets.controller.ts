@@ -1,6 +1,7 @@
-import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../../database/signals.js';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -12,9 +13,12 @@ import { EndpointEvents, endpointKey } from './endpoint-events.js';
 import { EndpointSecrets } from './endpoint-secrets.service.js';
 import { keepable } from './endpoint-settings.js';
 import { EndpointsService } from './endpoints.service.js';
+import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/secret')
+@OpenToApplications()
+@UseGuards(EndpointOwnerGuard)
 export class EndpointSecretsController {
   constructor(
     private readonly endpoints: EndpointsService,

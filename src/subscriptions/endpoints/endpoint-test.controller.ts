@@ -1,7 +1,8 @@
-import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { isEventType, type EventType } from '../../events/catalog/catalog.js';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -11,9 +12,12 @@ import { Settings } from '../../platform/settings.js';
 import { EndpointCalls, type CalledEndpoint, type CallMessage } from './endpoint-calls.js';
 import { EndpointTest, EndpointTestResult } from './endpoint-test.dto.js';
 import { exampleEvent, firstTypeOf } from './example-event.js';
+import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/test')
+@OpenToApplications()
+@UseGuards(EndpointOwnerGuard)
 export class EndpointTestController {
   constructor(
     private readonly calls: EndpointCalls,

@@ -16,6 +16,10 @@ export class Endpoint {
   @Column('text')
   owner: string;
 
+  /** With which mode of key it was made, and so which practices it may hear of; null: the operator's. */
+  @Column('boolean', { nullable: true, select: false })
+  sandbox: boolean | null;
+
   @Column('text')
   url: string;
 

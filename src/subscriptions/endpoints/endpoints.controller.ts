@@ -1,8 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Param,
+  Patch,
+  Post,
+  Query,
+  UseGuards,
+} from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -21,9 +32,12 @@ import {
 import { EndpointRemains } from './endpoint-remains.js';
 import { keepable } from './endpoint-settings.js';
 import { concernsEngine, EndpointsService } from './endpoints.service.js';
+import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 
 @ApiTags('endpoints')
 @Controller('v1/endpoints')
+@OpenToApplications()
+@UseGuards(EndpointOwnerGuard)
 export class EndpointsController {
   constructor(
     private readonly endpoints: EndpointsService,
@@ -42,16 +56,19 @@ export class EndpointsController {
     return this.commands.run(context, [], async (tx) => {
       const id = uuidv7();
       const { secret } = newSigningKey('hmac', randomBytes(32));
-      const identity = { id, owner: context.caller.actor, secret };
-      const { kept, once } = keepable(await this.endpoints.create(tx, identity, body));
+      const made = await this.endpoints.create(tx, context.caller, { id, secret }, body);
+      const { kept, once } = keepable(made);
       return Answer.created(`/v1/endpoints/${id}`, kept, { ...once, secret });
     });
   }
 
   @Get()
   @ListRoute('In order of creation.', EndpointPage)
-  list(@Query() query: EndpointListQuery): Promise<Page<EndpointResource>> {
-    return this.endpoints.list(query);
+  list(
+    @Context() { caller }: RequestContext,
+    @Query() query: EndpointListQuery,
+  ): Promise<Page<EndpointResource>> {
+    return this.endpoints.list(caller, query);
   }
 
   @Get(':endpointId')
@@ -74,7 +91,7 @@ export class EndpointsController {
     const answer = await this.commands.run(context, [], async (tx) => {
       const endpoint = await this.endpoints.lock(tx, id);
       context.requireMatch(endpoint);
-      return Answer.ok(await this.endpoints.change(tx, endpoint, body));
+      return Answer.ok(await this.endpoints.change(tx, context.caller, endpoint, body));
     });
     if (concernsEngine(body)) this.signals.emit('deliveries', [String(shardOf(id))]);
     return answer;

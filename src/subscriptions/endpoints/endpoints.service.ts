@@ -7,6 +7,7 @@ import {
   type QueryDeepPartialEntity,
 } from 'typeorm';
 import { databaseTime, type Tx } from '../../database/transactions.js';
+import type { Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
 import { notFound } from '../../platform/http/problem.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
@@ -47,11 +48,12 @@ export class EndpointsService {
   /** @throws Problem 422 for an address, type or practice that will not do. */
   async create(
     tx: Tx,
-    identity: { id: string; owner: string; secret: string },
+    caller: Caller,
+    { id, secret }: { id: string; secret: string },
     input: NewEndpoint,
   ): Promise<EndpointResource> {
-    await checkEndpoint(tx, this.webhooks, input);
-    const { id, owner, secret } = identity;
+    await checkEndpoint(tx, this.webhooks, caller, input);
+    const owner = caller.actor;
     const now = await databaseTime(tx);
     const endpoint = tx.create(Endpoint, {
       id,
@@ -84,6 +86,7 @@ export class EndpointsService {
       endpoint.ownership,
       endpoint.disabledReason,
       ...settingColumns(endpoint),
+      caller.sandbox,
     ]);
     const state = await stateOf(tx, id);
     await tx.query(raiseSetVersionSql);
@@ -117,13 +120,14 @@ export class EndpointsService {
     return endpoint;
   }
 
-  /** In order of creation. */
-  async list(query: EndpointListQuery): Promise<Page<EndpointResource>> {
+  /** The caller's own, and for the operator all; in order of creation. */
+  async list(caller: Caller, query: EndpointListQuery): Promise<Page<EndpointResource>> {
     const { manager } = this.dataSource;
     const limit = limitOf(query);
     const after = afterId(query);
     const endpoints = await manager.find(Endpoint, {
       where: {
+        ...(caller.sandbox !== null && { owner: caller.actor, sandbox: caller.sandbox }),
         ...(after && { id: MoreThan(after) }),
         ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
         ...(!query.includeDeleted && { deletedAt: IsNull() }),
@@ -137,8 +141,13 @@ export class EndpointsService {
   }
 
   /** @throws Problem 422 as `create`; 409 for enabling one whose ownership is unproven. */
-  async change(tx: Tx, endpoint: Endpoint, change: EndpointChange): Promise<EndpointResource> {
-    await checkEndpoint(tx, this.webhooks, change, endpoint);
+  async change(
+    tx: Tx,
+    caller: Caller,
+    endpoint: Endpoint,
+    change: EndpointChange,
+  ): Promise<EndpointResource> {
+    await checkEndpoint(tx, this.webhooks, caller, change, endpoint);
     const columns = {
       ...change,
       ...(change.practiceIds && { practiceIds: practicesOf(change) }),

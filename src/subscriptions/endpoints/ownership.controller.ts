@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
 import { Transactions } from '../../database/transactions.js';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -16,9 +17,12 @@ import { EndpointResource } from './endpoint.dto.js';
 import { keepable } from './endpoint-settings.js';
 import { EndpointsService } from './endpoints.service.js';
 import { answersChallenge, provenStanding } from './ownership.rules.js';
+import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/verify')
+@OpenToApplications()
+@UseGuards(EndpointOwnerGuard)
 export class OwnershipController {
   constructor(
     private readonly endpoints: EndpointsService,

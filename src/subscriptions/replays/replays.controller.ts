@@ -1,6 +1,7 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
+import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -10,9 +11,12 @@ import { endpointKey } from '../endpoints/endpoint-events.js';
 import { NewReplay, ReplayCount, ReplayPage, ReplayResource } from './replay.dto.js';
 import { ReplayRunner } from './replay-runner.js';
 import { ReplaysService } from './replays.service.js';
+import { EndpointOwnerGuard } from '../endpoints/endpoint-owner.guard.js';
 
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/replays')
+@OpenToApplications()
+@UseGuards(EndpointOwnerGuard)
 export class ReplaysController {
   constructor(
     private readonly replays: ReplaysService,

@@ -6,6 +6,7 @@ import type { PayloadMode } from '../../events/catalog/fields.js';
 import { eventFromRow, type EventRow } from '../../events/log/event-log.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
+import { mayHear } from '../deliveries/delivery.js';
 import { WebhookBodies } from '../deliveries/webhook-body.js';
 import { mostInManifest, type Manifest, type ManifestQuery } from './stream.dto.js';
 import {
@@ -26,11 +27,14 @@ interface EntryRow {
   sequence: string;
   event_id: string | null;
   withheld_reason: string | null;
+  practice_id: string | null;
 }
 
 interface Stream {
   endpointId: string;
   mode: PayloadMode;
+  /** What its owner may hear of today; null: everything. */
+  practices: ReadonlySet<string> | null;
   lastSequence: number;
 }
 
@@ -48,7 +52,12 @@ export class StreamsService {
    */
   async page(endpointId: string, after: number, limit: number): Promise<string> {
     const stream = await this.stream(endpointId);
-    const rows: EntryRow[] = await this.dataSource.query(entriesSql, [endpointId, after, limit]);
+    const found: EntryRow[] = await this.dataSource.query(entriesSql, [endpointId, after, limit]);
+    const rows = found.map((row) =>
+      mayHear(stream, { practiceId: row.practice_id }) || row.withheld_reason !== null
+        ? row
+        : { ...row, withheld_reason: 'revoked' },
+    );
     if (rows.length === 0 && after > stream.lastSequence) {
       throw new Problem(
         410,
@@ -83,14 +92,19 @@ export class StreamsService {
    * given out yet.
    */
   async manifest(endpointId: string, query: ManifestQuery): Promise<Manifest> {
-    const { lastSequence } = await this.stream(endpointId);
+    const { lastSequence, practices } = await this.stream(endpointId);
     const { fromSequence = 1, toSequence = lastSequence } = query;
     checkStretch(fromSequence, toSequence, lastSequence);
     const hash = createHash('sha256');
     for (let from = fromSequence; from <= toSequence; from += manifestPieceSize) {
       const to = Math.min(toSequence, from + manifestPieceSize - 1);
       const [{ count, lines }]: [{ count: number; lines: string | null }] =
-        await this.dataSource.query(manifestLinesSql, [endpointId, from, to]);
+        await this.dataSource.query(manifestLinesSql, [
+          endpointId,
+          from,
+          to,
+          practices && [...practices],
+        ]);
       if (count !== to - from + 1) throw await this.expired(endpointId, to);
       hash.update(lines!);
     }
@@ -103,10 +117,18 @@ export class StreamsService {
   }
 
   private async stream(endpointId: string): Promise<Stream> {
-    const [row]: { payload_mode: PayloadMode; last_sequence: string }[] =
-      await this.dataSource.query(streamSql, [endpointId]);
+    const [row]: {
+      payload_mode: PayloadMode;
+      last_sequence: string;
+      practices: string[] | null;
+    }[] = await this.dataSource.query(streamSql, [endpointId]);
     if (!row) throw notFound('endpoint');
-    return { endpointId, mode: row.payload_mode, lastSequence: Number(row.last_sequence) };
+    return {
+      endpointId,
+      mode: row.payload_mode,
+      practices: row.practices && new Set(row.practices),
+      lastSequence: Number(row.last_sequence),
+    };
   }
 
   private async events(entries: readonly EntryRow[]): Promise<Map<string, StoredEvent>> {
@@ -145,7 +167,14 @@ function numbered(
   const last = Math.max(lastSequence, Number(rows.at(-1)?.sequence ?? 0));
   return Array.from({ length: Math.max(0, Math.min(last - after, limit)) }, (_, i) => {
     const sequence = String(after + 1 + i);
-    return bySequence.get(sequence) ?? { sequence, event_id: null, withheld_reason: null };
+    return (
+      bySequence.get(sequence) ?? {
+        sequence,
+        event_id: null,
+        withheld_reason: null,
+        practice_id: null,
+      }
+    );
   });
 }
 

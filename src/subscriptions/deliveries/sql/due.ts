@@ -71,6 +71,7 @@ export const eventsSql = `
 export const targetsSql = `
   select e.id, e.shard, e.url, e.payload_mode, e.content_type, e.headers, e.timeout_seconds, e.max_concurrency,
          e.rate_per_second, e.ordering, e.retry_schedule,
+         hub_practices_of_endpoint(e.owner, null, e.sandbox)::text[] as practices,
          coalesce(p.attempted_through, 0)::text as attempted_through, e.enabled_at::text as enabled_at,
          h.failing_since is not null as failing, coalesce(h.probes_failed, 0) as probes_failed,
          (extract(epoch from h.open_until - clock_timestamp()) * 1000)::float8 as open_for_ms,

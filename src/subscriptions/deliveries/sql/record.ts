@@ -87,10 +87,10 @@ export const recordSql = `
   )
   select id from changed`;
 
-/** What can never be sent, since retention has dropped its event: visible, and out of the way. */
+/** What may not be sent any more, for the reason $2: visible, and out of the way. */
 export const withholdSql = `
   with withheld as (
-    update deliveries set status = 'withheld', withheld_reason = 'expired', next_attempt_at = null
+    update deliveries set status = 'withheld', withheld_reason = $2, next_attempt_at = null
     where id = any($1::uuid[]) and status in ('pending', 'failed')
   ),
   retries as (delete from delivery_retries where delivery_id = any($1::uuid[]))

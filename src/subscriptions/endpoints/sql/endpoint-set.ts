@@ -7,9 +7,9 @@ export const createEndpointSql = `
     insert into endpoints (id, owner, url, event_types, practice_ids, payload_mode, enabled, description,
                            version, created_at, updated_at, ownership, disabled_reason, filter, headers, content_type,
                            timeout_seconds, max_concurrency, rate_per_second, ordering, retry_schedule, exclude_own,
-                           metadata, from_generation, from_xact_id)
+                           metadata, sandbox, from_generation, from_xact_id)
     values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-            $22, $23, $24, hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
+            $22, $23, $24, $25, hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
     returning id
   ),
   secret as (

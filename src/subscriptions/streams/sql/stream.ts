@@ -1,6 +1,7 @@
-/** Where an endpoint's stream ends, and how its events are shown. A deleted endpoint has none. */
+/** Where an endpoint's stream ends, how its events are shown, and of which practices. A deleted endpoint has none. */
 export const streamSql = `
-  select e.payload_mode, c.last_sequence::text
+  select e.payload_mode, c.last_sequence::text,
+         hub_practices_of_endpoint(e.owner, null, e.sandbox)::text[] as practices
   from endpoints as e join endpoint_counters as c on c.endpoint_id = e.id
   where e.id = $1 and e.deleted_at is null`;
 
@@ -9,7 +10,7 @@ export const streamSql = `
  * numbers up to its last one. (Not cast to text here: ORDER BY would mean the text, and "10" comes before "9".)
  */
 export const entriesSql = `
-  select sequence, event_id, withheld_reason
+  select sequence, event_id, withheld_reason, practice_id
   from deliveries where endpoint_id = $1 and sequence > $2::bigint
   order by sequence limit $3`;
 
@@ -31,13 +32,14 @@ export const firstSequenceSql = `
 /**
  * The lines of a stretch of numbers, as one text: the database joins them in a fifth of the time that it takes to
  * hand them over one by one. A dead delivery whose event retention has dropped can never be sent: it counts as
- * withheld, as the feed shows it.
+ * withheld, as the feed shows it; and so does what the owner may not hear of any more ($4: of which practices it may).
  */
 export const manifestLinesSql = `
   select count(*)::int as count,
          string_agg(
            sequence || ' ' || case
              when status = 'withheld' then '-'
+             when $4::uuid[] is not null and practice_id is not null and not practice_id = any ($4::uuid[]) then '-'
              when status = 'dead' and not exists (select from events as e where e.id = event_id) then '-'
              else event_id::text
            end || E'\\n', '' order by sequence) as lines

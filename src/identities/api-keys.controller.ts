@@ -1,0 +1,72 @@
+import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Signals } from '../database/signals.js';
+import { Answer } from '../platform/http/answer.js';
+import { Commands } from '../platform/http/commands.js';
+import { IdOf } from '../platform/http/input.pipe.js';
+import type { Page } from '../platform/http/lists.js';
+import { Context, RequestContext } from '../platform/http/request-context.js';
+import { ApiKeyListQuery, ApiKeyPage, CreatedApiKey, NewApiKey } from './api-key.dto.js';
+import type { ApiKey } from './api-key.entity.js';
+import { ApiKeys } from './api-keys.service.js';
+import { ApplicationsService } from './applications.service.js';
+
+/** For the operator alone. */
+@ApiTags('applications')
+@Controller('v1/applications/:applicationId/keys')
+export class ApiKeysController {
+  constructor(
+    private readonly keys: ApiKeys,
+    private readonly applications: ApplicationsService,
+    private readonly commands: Commands,
+    private readonly signals: Signals,
+  ) {}
+
+  @Post()
+  @ApiCreatedResponse({
+    type: CreatedApiKey,
+    description:
+      '`key` is shown this once; a repetition under the same Idempotency-Key answers without it. Several may be valid at once, so that they are rotated without a pause.',
+  })
+  create(
+    @Context() context: RequestContext,
+    @Param('applicationId', new IdOf('application')) applicationId: string,
+    @Body() body: NewApiKey,
+  ): Promise<Answer> {
+    return this.commands.run(context, [], async (tx) => {
+      await this.applications.lock(tx, applicationId);
+      const { apiKey, key } = await this.keys.create(tx, ownerOf(applicationId), body);
+      return Answer.created(`/v1/applications/${applicationId}/keys/${apiKey.id}`, apiKey, { key });
+    });
+  }
+
+  @Get()
+  @ApiOkResponse({ type: ApiKeyPage, description: 'In order of creation, the revoked ones too.' })
+  async list(
+    @Param('applicationId', new IdOf('application')) applicationId: string,
+    @Query() query: ApiKeyListQuery,
+  ): Promise<Page<ApiKey>> {
+    await this.applications.get(applicationId);
+    return this.keys.list(ownerOf(applicationId), query);
+  }
+
+  @Delete(':keyId')
+  @ApiNoContentResponse({ description: 'Revoked: it opens nothing any more. Needs no If-Match.' })
+  async revoke(
+    @Context() context: RequestContext,
+    @Param('applicationId', new IdOf('application')) applicationId: string,
+    @Param('keyId', new IdOf('key')) id: string,
+  ): Promise<Answer> {
+    const answer = await this.commands.run(context, [], async (tx) => {
+      await this.applications.lock(tx, applicationId);
+      await this.keys.revoke(tx, ownerOf(applicationId), id);
+      return Answer.noContent();
+    });
+    this.signals.emit('access');
+    return answer;
+  }
+}
+
+function ownerOf(applicationId: string): string {
+  return `applications/${applicationId}`;
+}

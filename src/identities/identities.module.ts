@@ -1,0 +1,17 @@
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { ApiKey } from './api-key.entity.js';
+import { ApiKeysController } from './api-keys.controller.js';
+import { ApiKeys } from './api-keys.service.js';
+import { Application } from './application.entity.js';
+import { ApplicationsController } from './applications.controller.js';
+import { ApplicationsService } from './applications.service.js';
+import { MeController } from './me.controller.js';
+
+/** Who may call the hub besides its operator. */
+@Module({
+  imports: [TypeOrmModule.forFeature([Application, ApiKey])],
+  controllers: [ApplicationsController, ApiKeysController, MeController],
+  providers: [ApplicationsService, ApiKeys],
+})
+export class IdentitiesModule {}

@@ -1,0 +1,120 @@
+import { Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { EnginePool } from '../../database/engine-pool.js';
+import { Signals } from '../../database/signals.js';
+import { Logger } from '../logger.js';
+import { hashOfKey, isKeyForm, type Scope } from './api-key.js';
+import type { Caller } from './caller.js';
+
+/** How long a key is believed without a look; a change is signalled, and this bounds what a lost signal costs. */
+const believedMs = 2000;
+const mostBelieved = 10_000;
+/** The last use is written so often. */
+const usedMs = 30_000;
+
+/**
+ * The key, if it is valid now, and the practices that it reaches: its application's, of its own mode. One row for a
+ * valid key.
+ */
+const callerSql = `
+  select k.id, k.owner, k.mode, k.scopes,
+         (extract(epoch from k.expires_at - clock_timestamp()) * 1000)::float8 as ends_in_ms,
+         array(
+           select ap.practice_id::text
+           from application_practices as ap join practices as p on p.id = ap.practice_id
+           where ap.application_id = case when k.owner like 'applications/%' then substr(k.owner, 14)::uuid end
+             and p.sandbox = (k.mode = 'test')) as practices
+  from api_keys as k
+  where k.key_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())`;
+
+const usedSql = `
+  update api_keys as k set last_used_at = greatest(last_used_at, used.at)
+  from unnest($1::uuid[], $2::timestamptz[]) as used (id, at) where k.id = used.id`;
+
+interface CallerRow {
+  id: string;
+  owner: string;
+  mode: 'live' | 'test';
+  scopes: Scope[];
+  ends_in_ms: number | null;
+  practices: string[];
+}
+
+/** The keys that open the API besides the operator's. */
+@Injectable()
+export class KeyRing implements OnModuleDestroy {
+  private readonly believed = new Map<string, { caller: Caller; until: number }>();
+  private readonly used = new Map<string, Date>();
+  /** Rises with every change: what was read before it is not kept. */
+  private changes = 0;
+  private readonly silence: () => void;
+  private readonly timer: NodeJS.Timeout;
+
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly logger: Logger,
+    signals: Signals,
+  ) {
+    this.silence = signals.on('access', () => {
+      this.changes += 1;
+      this.believed.clear();
+    });
+    this.timer = setInterval(() => void this.keepUses(), usedMs);
+    this.timer.unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.silence();
+    clearInterval(this.timer);
+    await this.keepUses();
+  }
+
+  /** Who calls with this key; undefined where it opens nothing. */
+  async callerOf(key: string): Promise<Caller | undefined> {
+    // What was mistyped or made up is told without a look at the database.
+    if (!isKeyForm(key)) return undefined;
+    const hash = hashOfKey(key);
+    const name = hash.toString('base64');
+    const known = this.believed.get(name);
+    const caller = known && known.until > performance.now() ? known.caller : await this.read(hash);
+    if (caller?.keyId) this.used.set(caller.keyId, new Date());
+    return caller;
+  }
+
+  private async read(hash: Buffer): Promise<Caller | undefined> {
+    const name = hash.toString('base64');
+    this.believed.delete(name);
+    const [asked, changes] = [performance.now(), this.changes];
+    const { rows } = await this.pool.query<CallerRow>({
+      name: 'caller',
+      text: callerSql,
+      values: [hash],
+    });
+    const [row] = rows;
+    if (!row) return undefined;
+    const caller: Caller = {
+      kind: 'application',
+      actor: row.owner,
+      practices: new Set(row.practices),
+      sandbox: row.mode === 'test',
+      scopes: row.scopes,
+      keyId: row.id,
+    };
+    if (this.believed.size >= mostBelieved) this.believed.clear();
+    const until = asked + Math.min(believedMs, row.ends_in_ms ?? Infinity);
+    if (changes === this.changes) this.believed.set(name, { caller, until });
+    return caller;
+  }
+
+  // Not with each call: a row that every call writes would be the slowest of them all.
+  private async keepUses(): Promise<void> {
+    if (this.used.size === 0) return;
+    const uses = [...this.used];
+    this.used.clear();
+    const values = [uses.map(([id]) => id), uses.map(([, at]) => at)];
+    await this.pool
+      .query(usedSql, values)
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error }, 'last uses of keys were not kept'),
+      );
+  }
+}

@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openApiDocument } from '../../src/platform/http/open-api.js';
+import { anApplication, asApplication, type Client } from '../support/applications.js';
+import { book } from '../support/factories-appointments.js';
+import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
+import { startTestHub, type ApiAnswer, type TestHub } from '../support/start-hub.js';
+import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
+
+/*
+ * Two practice applications that know nothing of each other. The routes come from the hub itself, so that a new one
+ * cannot be forgotten: whoever adds a parameter has to say here what stands for it.
+ */
+
+let hub: TestHub;
+let receiver: WebhookReceiver;
+let owner: Client;
+let stranger: Client;
+let practice: any;
+let theirs: any;
+/** What stands for each parameter of a path: things of the owner's that really exist. */
+let ours: Record<string, string>;
+/** Ids that a stranger must never see. */
+let secrets: string[];
+
+beforeAll(async () => {
+  hub = await startTestHub();
+  receiver = await startWebhookReceiver();
+  practice = await aPractice(hub);
+  theirs = await aPractice(hub);
+  const application = await anApplication(hub, [practice]);
+  owner = await asApplication(hub, application);
+  stranger = await asApplication(hub, await anApplication(hub, [theirs]));
+  ours = await made(application);
+  const named = ['type', 'version', 'eventId', 'applicationId', 'keyId'];
+  secrets = Object.entries(ours).flatMap(([name, id]) => (named.includes(name) ? [] : [id]));
+});
+afterAll(async () => {
+  await hub.close();
+  await receiver.close();
+});
+
+async function made(application: { id: string }): Promise<Record<string, string>> {
+  const patient = await aPatient(owner, practice);
+  const clinic = { practiceId: practice.id, patientId: patient.id, accountId: patient.accountId };
+  const appointment = await book(owner, clinic, '2031-03-10T15:30:00Z');
+  const endpoint = await owner.api('POST', '/v1/endpoints', {
+    url: `${receiver.url}/owner`,
+    eventTypes: ['charge.posted'],
+  });
+  receiver.setSecret(endpoint.body.secret, '/owner');
+  const entry = (family: 'charges' | 'payments' | 'adjustments') =>
+    anEntry(owner, practice, family, { patientId: patient.id });
+  const charge = await entry('charges');
+  const webhook = await receiver.waitFor(({ path }) => path === '/owner');
+  const deliveries = await owner.api('GET', `/v1/endpoints/${endpoint.body.id}/deliveries`);
+  const replay = await owner.api('POST', `/v1/endpoints/${endpoint.body.id}/replays`, {
+    from: '2020-01-01T00:00:00Z',
+    to: '2020-01-02T00:00:00Z',
+  });
+  return {
+    practiceId: practice.id,
+    patientId: patient.id,
+    accountId: patient.accountId,
+    appointmentId: appointment.id,
+    chargeId: charge.id,
+    entryId: charge.id,
+    paymentId: (await entry('payments')).id,
+    adjustmentId: (await entry('adjustments')).id,
+    endpointId: endpoint.body.id,
+    deliveryId: deliveries.body.data[0].id,
+    replayId: replay.body.id,
+    eventId: webhook.event.id,
+    applicationId: application.id,
+    keyId: owner.keyId,
+    type: 'charge.posted',
+    version: '1',
+  };
+}
+
+interface Route {
+  method: string;
+  /** As the document has it, with parameters in braces. */
+  template: string;
+  path: string;
+}
+
+function routes(): Route[] {
+  const { paths } = openApiDocument(hub.app);
+  return Object.entries(paths).flatMap(([template, operations]) =>
+    ['get', 'post', 'patch', 'delete'].flatMap((method) => {
+      if (!(method in operations)) return [];
+      const path = template.replace(/\{(\w+)\}/g, (_, name: string) => {
+        if (!ours[name]) throw new Error(`say what stands for {${name}} of ${template}`);
+        return ours[name];
+      });
+      return [{ method: method.toUpperCase(), template, path }];
+    }),
+  );
+}
+
+const open = ['/health/live', '/health/ready', '/metrics'];
+/** What every application may ask. */
+const common = /^\/v1\/(me$|event-types)/;
+/** Lists and creations at the top: each application has its own. */
+const own = ['/v1/practices', '/v1/endpoints', '/v1/events'];
+
+function call(client: Client, { method, path }: Route): Promise<ApiAnswer> {
+  const body = method === 'GET' || method === 'DELETE' ? undefined : {};
+  return client.api(method, path, body, { 'if-match': '*' });
+}
+
+describe('every route', () => {
+  it('lets nobody in without a key, but to health and metrics', async () => {
+    for (const route of routes()) {
+      const { status } = await fetch(`${hub.url}${route.path}`, { method: route.method });
+      const isOpen = open.includes(route.template);
+      expect({ ...route, isOpen: status === 200 || status === 503 }).toEqual({ ...route, isOpen });
+      if (!isOpen) expect({ ...route, status }).toEqual({ ...route, status: 401 });
+    }
+  });
+
+  it('hides what is not the caller’s, as if it did not exist, and changes nothing', async () => {
+    const before = await snapshot();
+    for (const route of routes()) {
+      const { template } = route;
+      if (open.includes(template) || common.test(template) || own.includes(template)) continue;
+      const answer = await call(stranger, route);
+      if (template.startsWith('/v1/applications')) {
+        expect({ ...route, status: answer.status }).toEqual({ ...route, status: 403 });
+        continue;
+      }
+      const missing = await call(stranger, { ...route, path: nowhere(route) });
+      const comparable = ({ status, body }: ApiAnswer) => ({
+        status,
+        body: { ...body, requestId: '' },
+      });
+      expect({ ...route, status: answer.status }).toEqual({ ...route, status: 404 });
+      expect({ ...route, ...comparable(answer) }).toEqual({ ...route, ...comparable(missing) });
+    }
+    expect(await snapshot()).toEqual(before);
+  });
+
+  it('shows its own to each where it is a list, and not to the other', async () => {
+    for (const path of ['/v1/practices', '/v1/endpoints', '/v1/events?limit=200']) {
+      const [mine, foreign] = [await owner.api('GET', path), await stranger.api('GET', path)];
+      expect({ path, status: foreign.status }).toEqual({ path, status: 200 });
+      const text = JSON.stringify(foreign.body);
+      for (const id of secrets)
+        expect({ path, leaks: text.includes(id) }).toEqual({ path, leaks: false });
+      expect({ path, some: mine.body.data.length > 0 }).toEqual({ path, some: true });
+    }
+    const practices = (await stranger.api('GET', '/v1/practices')).body.data;
+    expect(practices.map(({ id }: { id: string }) => id)).toEqual([theirs.id]);
+  });
+
+  it('is the owner’s: each that only reads answers it', async () => {
+    for (const route of routes()) {
+      if (route.method !== 'GET' || route.template.startsWith('/v1/applications')) continue;
+      // Not everything is JSON.
+      const headers = { authorization: `Bearer ${owner.key}` };
+      const { status } = await fetch(`${hub.url}${route.path}`, { headers });
+      expect({ ...route, status }).toEqual({ ...route, status: 200 });
+    }
+  });
+});
+
+describe('what an application makes', () => {
+  it('is no practice, and no key', async () => {
+    const practiceBody = { name: 'Mine', kind: 'dental', timeZone: 'UTC', currency: 'USD' };
+    const answer = await stranger.api('POST', '/v1/practices', practiceBody);
+    expect([answer.status, answer.body.code]).toEqual([403, 'operator_only']);
+  });
+
+  it('is no endpoint that names a practice of others, told as one that does not exist', async () => {
+    const ask = (id: string) =>
+      stranger.api('POST', '/v1/endpoints', {
+        url: `${receiver.url}/stranger`,
+        eventTypes: ['*'],
+        practiceIds: [theirs.id, id],
+      });
+    const [foreign, none] = [await ask(practice.id), await ask(crypto.randomUUID())];
+    expect(foreign.status).toBe(422);
+    expect(foreign.body.errors).toEqual(none.body.errors);
+  });
+
+  it('cannot be asked for by an external id or a filter of practices either', async () => {
+    for (const path of [
+      `/v1/events?practiceIds=${practice.id}`,
+      `/v1/events/${ours.eventId}`,
+      `/v1/practices?externalId=x|y`,
+    ]) {
+      const { body } = await stranger.api('GET', path);
+      expect(body.data ?? []).toEqual([]);
+    }
+  });
+});
+
+/** The same path with ids that name nothing. */
+function nowhere({ template }: Route): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) =>
+    name === 'type' || name === 'version' ? ours[name]! : crypto.randomUUID(),
+  );
+}
+
+/** All that a change would leave a trace in. */
+async function snapshot(): Promise<unknown> {
+  const { rows } = await hub.database.query(
+    `select (select count(*)::int from events) as events,
+            (select count(*)::int from api_keys where revoked_at is null) as keys,
+            (select jsonb_agg(e.version order by e.id) from endpoints as e) as endpoints,
+            (select jsonb_agg(p.version order by p.id) from practices as p) as practices,
+            (select jsonb_agg(p.version order by p.id) from patients as p) as patients,
+            (select jsonb_agg(a.version order by a.id) from appointments as a) as appointments`,
+  );
+  return rows[0];
+}
