@@ -62,6 +62,7 @@ export class BenchHub {
       HUB_ALLOW_NETWORKS: '127.0.0.0/8',
       HUB_PUBLIC_URL: '',
       HUB_LOG_LEVEL: 'error',
+      HUB_API_RATE_LIMIT: '0',
       HOST: '127.0.0.1',
       PORT: '0',
       KAFKA_BROKERS: this.brokers,

@@ -145,6 +145,7 @@ export class Stage {
       HUB_OPERATOR_KEY: `hub_live_${randomBytes(24).toString('base64url')}`,
       HUB_ALLOW_NETWORKS: '127.0.0.0/8',
       HUB_LEASE_SECONDS: '2',
+      HUB_API_RATE_LIMIT: '0',
       HUB_DATABASE_CONNECTIONS: '12',
       HUB_CIRCUIT_PAUSE_SECONDS: '2',
       HUB_WEBHOOK_TIMEOUT_SECONDS: '5',

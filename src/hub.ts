@@ -10,6 +10,8 @@ import { Signals } from './database/signals.js';
 import { preparePartitions } from './housekeeping/housekeeping.service.js';
 import { loadOperatorKeys } from './platform/access/operator-key.js';
 import { serveDocs } from './platform/http/open-api.js';
+import { tellBrowsers } from './platform/http/browsers.js';
+import { limitRates } from './platform/http/rate-limits.js';
 import { httpAdapter, prepareServer } from './platform/http/server.js';
 import { Logger } from './platform/logger.js';
 import type { Settings } from './platform/settings.js';
@@ -76,6 +78,8 @@ export async function startHub(
     );
     undo.push(() => app.close());
     prepareServer(app);
+    await tellBrowsers(app);
+    await limitRates(app);
     serveDocs(app);
     await app.listen(settings.port, settings.listenHost);
     const address = app.getHttpServer().address();

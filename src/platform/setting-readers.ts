@@ -57,6 +57,17 @@ export const networks: Reader<string[]> = (value) => {
   return list;
 };
 
+/** As browsers write them: scheme, host and port, and no wildcard. */
+export const origins: Reader<string[]> = (value) => {
+  const list = value.split(',').map((origin) => origin.trim());
+  if (!list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin)) {
+    throw new UnreadableSetting(
+      'must be a comma-separated list such as https://portal.example.com',
+    );
+  }
+  return list;
+};
+
 export const operatorKey: Reader<string> = (value) => {
   if (!/^[\x21-\x7e]{16,200}$/.test(value)) {
     throw new UnreadableSetting('must be 16 to 200 printable characters without spaces');

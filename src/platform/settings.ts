@@ -5,6 +5,7 @@ import {
   networks,
   oneOf,
   operatorKey,
+  origins,
   text,
   UnreadableSetting,
   url,
@@ -129,6 +130,18 @@ const definitions = {
     doc: 'The key every /v1 route needs. Default: made at the first start and printed once.',
     read: operatorKey,
     example: 'hub_live_change-me-to-something-long-and-random',
+  }),
+  apiRateLimit: withDefault({
+    env: 'HUB_API_RATE_LIMIT',
+    doc: 'Requests that each key may make in a second at each hub; 0 switches the limit off.',
+    read: integer(0, 1_000_000),
+    fallback: '1000',
+  }),
+  corsOrigins: optional({
+    env: 'HUB_CORS_ORIGINS',
+    doc: 'Web pages that may call the API from a browser: a comma-separated list of origins. Default: none.',
+    read: origins,
+    example: 'https://portal.example.com',
   }),
   logLevel: withDefault({
     env: 'HUB_LOG_LEVEL',

@@ -2,6 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext, SetMetadata } from
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { notFound, Problem } from '../http/problem.js';
+import { tooMany } from '../http/rate-limits.js';
 import { operator, reaches, type Caller } from './caller.js';
 import { KeyRing } from './key-ring.js';
 import { OperatorKeys } from './operator-key.js';
@@ -32,6 +33,9 @@ export class AccessGuard implements CanActivate {
     const caller = await this.callerOf(request);
     if (!caller) {
       if (this.says(open, context)) return true;
+      if (request.isSuspect !== undefined) {
+        throw tooMany('Too many keys that open nothing came from this address.', request.isSuspect);
+      }
       throw new Problem(
         401,
         'unauthorized',

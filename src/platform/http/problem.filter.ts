@@ -20,7 +20,8 @@ export class ProblemFilter implements ExceptionFilter {
       );
     }
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
-    if (problem.status === 503) void reply.header('retry-after', '1');
+    const again = problem.extras.retryAfterSeconds ?? (problem.status === 503 ? 1 : undefined);
+    if (again !== undefined) void reply.header('retry-after', String(again));
     void reply
       .status(problem.status)
       .header('content-type', 'application/problem+json; charset=utf-8')

@@ -12,6 +12,8 @@ interface Extras {
   errors?: ProblemError[];
   /** Further members of the problem document, such as `legalActions`. */
   extensions?: Record<string, unknown>;
+  /** When it pays to try again; told as `Retry-After`. */
+  retryAfterSeconds?: number;
 }
 
 /**

@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { anApplication, asApplication } from '../../../test/support/applications.js';
+import { aPractice } from '../../../test/support/factories-patients.js';
+import { startTestHub, type TestHub } from '../../../test/support/start-hub.js';
+import { spellKey } from '../access/api-key.js';
+import { mostFailures } from './rate-limits.js';
+
+const portal = 'https://portal.example.com';
+const perSecond = 20;
+let hub: TestHub;
+
+beforeAll(async () => {
+  hub = await startTestHub({
+    settings: { HUB_API_RATE_LIMIT: String(perSecond), HUB_CORS_ORIGINS: portal },
+  });
+});
+afterAll(() => hub.close());
+
+describe('the limit of a key', () => {
+  it('refuses what is too much for now, says when to come back, and leaves other keys alone', async () => {
+    const application = await anApplication(hub, [await aPractice(hub)]);
+    const [busy, quiet] = [
+      await asApplication(hub, application),
+      await asApplication(hub, application),
+    ];
+    const answers = await Promise.all(
+      Array.from({ length: 3 * perSecond }, () => busy.api('GET', '/v1/me')),
+    );
+    const refused = answers.filter(({ status }) => status === 429);
+    // A second may begin anew in between.
+    expect(refused.length).toBeGreaterThanOrEqual(perSecond);
+    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(perSecond);
+    const [{ body, headers }] = refused as [(typeof refused)[0]];
+    expect(body).toMatchObject({ code: 'rate_limited', status: 429 });
+    expect(headers.get('content-type')).toContain('application/problem+json');
+    expect(headers.get('retry-after')).toBe('1');
+    expect(headers.get('ratelimit-policy')).toBe(`"key";q=${perSecond};w=1`);
+    expect(headers.get('ratelimit')).toMatch(/^"key";r=0;t=1$/);
+    const other = await quiet.api('GET', '/v1/me');
+    expect(other.status).toBe(200);
+    expect(other.headers.get('ratelimit')).toMatch(/^"key";r=\d+;t=1$/);
+  });
+
+  it('counts neither health nor metrics', async () => {
+    const paths = Array.from({ length: 2 * perSecond }, () => `${hub.url}/health/live`);
+    const answers = await Promise.all(paths.map((path) => fetch(path)));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+  });
+});
+
+describe('keys that open nothing', () => {
+  it('are refused after a while from one address, and a valid one still opens', async () => {
+    const own = await startTestHub();
+    const guess = () =>
+      own.api('GET', '/v1/me', undefined, {
+        authorization: `Bearer ${spellKey('live', randomBytes(32))}`,
+      });
+    for (let i = 0; i < mostFailures; i += 1) expect((await guess()).status).toBe(401);
+    const refused = await guess();
+    expect([refused.status, refused.body.code]).toEqual([429, 'rate_limited']);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await own.api('GET', '/v1/me')).status).toBe(200);
+    await own.close();
+  });
+});
+
+describe('a browser', () => {
+  it('is told to run nothing of others, and to show nothing in their frames', async () => {
+    for (const path of ['/docs', '/v1/me', '/openapi.json', '/nowhere']) {
+      const { headers } = await fetch(`${hub.url}${path}`);
+      expect({ path, policy: headers.get('content-security-policy') }).toEqual({
+        path,
+        policy: expect.stringContaining("default-src 'none'"),
+      });
+      expect(headers.get('x-frame-options')).toBe('DENY');
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('strict-transport-security')).toContain('max-age=');
+    }
+  });
+
+  it('may call from the pages that the operator names, and from no other', async () => {
+    const preflight = (origin: string) =>
+      fetch(`${hub.url}/v1/practices`, {
+        method: 'OPTIONS',
+        headers: {
+          origin,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'authorization,content-type',
+        },
+      });
+    const named = await preflight(portal);
+    expect(named.status).toBe(204);
+    expect(named.headers.get('access-control-allow-origin')).toBe(portal);
+    expect(named.headers.get('access-control-allow-credentials')).toBeNull();
+    const other = await preflight('https://elsewhere.example.com');
+    expect(other.headers.get('access-control-allow-origin')).toBeNull();
+    const closed = await startTestHub();
+    const { headers } = await fetch(`${closed.url}/v1/me`, { headers: { origin: portal } });
+    expect(headers.get('access-control-allow-origin')).toBeNull();
+    await closed.close();
+  });
+});
