@@ -8,7 +8,7 @@ import { isTransient } from './database/errors.js';
 import { migrate } from './database/migrate.js';
 import { Signals } from './database/signals.js';
 import { preparePartitions } from './housekeeping/housekeeping.service.js';
-import { loadOperatorKeys } from './platform/access/operator-key.js';
+import { forgetOperatorKeys, loadOperatorKeys } from './platform/access/operator-key.js';
 import { serveDocs } from './platform/http/open-api.js';
 import { tellBrowsers } from './platform/http/browsers.js';
 import { limitRates } from './platform/http/rate-limits.js';
@@ -68,6 +68,9 @@ export async function startHub(
     undo.push(() => signals.stop());
     await signals.start();
     const { keys, created } = await loadOperatorKeys(pool, settings.operatorKey);
+    // Told only where the start succeeds; a key that nobody has seen must not be the one that counts.
+    let isTold = false;
+    if (created) undo.push(async () => void (isTold || (await forgetOperatorKeys(pool))));
 
     logOpenNetworks(settings, logger);
     const foundation = { settings, databaseUrl, logger, pool, signals, keys };
@@ -84,6 +87,7 @@ export async function startHub(
     await app.listen(settings.port, settings.listenHost);
     const address = app.getHttpServer().address();
     settings.boundPort = typeof address === 'object' && address ? address.port : settings.port;
+    isTold = true;
     return { url: settings.baseUrl, app, dataDir: embedded?.dataDir, createdKey: created, close };
   } catch (error) {
     await close();

@@ -41,7 +41,7 @@ function welcome({ url, dataDir, createdKey }: RunningHub, keyConfigured: boolea
     ...(dataDir ? [`  data     ${dataDir}`] : []),
     createdKey
       ? `  key      ${createdKey}   (shown this once: keep it, or set HUB_OPERATOR_KEY)`
-      : `  key      ${keyConfigured ? 'the one in HUB_OPERATOR_KEY' : 'the one printed at the first start'}`,
+      : `  key      ${keyConfigured ? 'the one in HUB_OPERATOR_KEY' : 'the one printed at the first start (lost? set HUB_OPERATOR_KEY)'}`,
     '',
     'Make a practice:',
     `  curl ${url}/v1/practices -H "Authorization: Bearer ${key}" -H 'Content-Type: application/json' \\`,

@@ -45,6 +45,7 @@ describe('an endpoint', () => {
       enabled: true,
       description: null,
       status: 'active',
+      pausedUntil: null,
       disabledReason: null,
       lastSequence: 0,
       pending: 0,

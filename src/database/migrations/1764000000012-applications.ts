@@ -50,7 +50,7 @@ export class Applications1764000000012 implements MigrationInterface {
         select case when owner = 'operator' then wanted else array(
           select ap.practice_id
           from public.application_practices as ap join public.practices as p on p.id = ap.practice_id
-          where ap.application_id = case when owner like 'applications/%' then substr(owner, 14)::uuid end
+          where ap.application_id = case when owner ~ '^applications/[0-9a-f-]{36}$' then substr(owner, 14)::uuid end
             and p.sandbox = of_sandbox
             and (wanted is null or ap.practice_id = any (wanted))
           order by ap.practice_id) end

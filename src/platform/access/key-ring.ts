@@ -21,7 +21,7 @@ const callerSql = `
          array(
            select ap.practice_id::text
            from application_practices as ap join practices as p on p.id = ap.practice_id
-           where ap.application_id = case when k.owner like 'applications/%' then substr(k.owner, 14)::uuid end
+           where ap.application_id = case when k.owner ~ '^applications/[0-9a-f-]{36}$' then substr(k.owner, 14)::uuid end
              and p.sandbox = (k.mode = 'test')) as practices
   from api_keys as k
   where k.key_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())`;

@@ -104,6 +104,7 @@ export function listOf(
   text: string | undefined,
   parameter: string,
   isValid: (item: string) => boolean,
+  expected = 'comma-separated names or ids',
 ): string[] | undefined {
   if (text === undefined) return undefined;
   const items = text.split(',').map((item) => item.trim());
@@ -111,7 +112,7 @@ export function listOf(
     throw invalidParameter(
       parameter,
       'malformed',
-      `${parameter} must be up to ${mostListed} comma-separated names or ids.`,
+      `${parameter} must be up to ${mostListed} ${expected}.`,
     );
   }
   return items;

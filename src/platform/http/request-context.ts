@@ -10,6 +10,8 @@ declare module 'fastify' {
 }
 
 const longestKey = 255;
+/** RFC 9110, section 8.8.3; a weak one is well-formed and never matches. */
+const entityTag = /^(\*|(W\/)?"[\x21\x23-\x7e]*")$/;
 
 /** What a handler needs to know of its request besides parameters and body. */
 export class RequestContext {
@@ -56,7 +58,7 @@ export class RequestContext {
 
   /**
    * Holds a change to the version its author has read (RFC 9110, section 13.1.1).
-   * @throws Problem 428 without If-Match, 412 when the resource has changed since.
+   * @throws Problem 428 without If-Match, 400 for one that is no entity tag, 412 when the resource has changed since.
    */
   requireMatch(resource: { version: number }): void {
     if (this.header('if-match') === undefined) {
@@ -74,6 +76,13 @@ export class RequestContext {
     const header = this.header('if-match');
     if (header === undefined) return;
     const tags = header.split(',').map((tag) => tag.trim());
+    if (!tags.every((tag) => entityTag.test(tag))) {
+      throw new Problem(
+        400,
+        'malformed_if_match',
+        'If-Match takes an ETag with its quotation marks, as the resource came with it, such as "3".',
+      );
+    }
     if (!tags.includes('*') && !tags.includes(`"${version}"`)) {
       throw new Problem(
         412,

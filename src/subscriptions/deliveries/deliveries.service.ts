@@ -69,8 +69,11 @@ export class DeliveriesService {
   /** An endpoint's deliveries, newest number first. @throws Problem 404, 422 */
   async list(endpointId: string, query: DeliveryListQuery): Promise<Page<DeliveryResource>> {
     const limit = limitOf(query);
-    const statuses = listOf(query.status, 'status', (name) =>
-      (deliveryStatuses as readonly string[]).includes(name),
+    const statuses = listOf(
+      query.status,
+      'status',
+      (name) => (deliveryStatuses as readonly string[]).includes(name),
+      `of ${deliveryStatuses.join(', ')}, with commas between`,
     );
     const types = listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name));
     const practiceIds = listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id));

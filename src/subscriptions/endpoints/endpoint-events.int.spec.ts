@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { anApplication, asApplication } from '../../../test/support/applications.js';
 import { emitPatientCreated } from '../../../test/support/emit.js';
 import { eventually } from '../../../test/support/eventually.js';
 import { startTestHub, type TestHub } from '../../../test/support/start-hub.js';
@@ -52,12 +53,12 @@ it("tells the owner's other endpoints, and not the one it is about", async () =>
   const troubled = await endpoint('/troubled', { eventTypes: ['*'] });
   await endpoint('/family', { payloadMode: 'thin' });
   await endpoint('/narrowed', { eventTypes: ['*'], practiceIds: [practiceId] });
-  const foreign = await endpoint('/foreign', { eventTypes: ['*'], enabled: false });
-  await hub.database.query(
-    `update endpoints set owner = 'applications/b', enabled = true where id = $1`,
-    [foreign],
+  const stranger = await asApplication(hub, await anApplication(hub, [{ id: practiceId }]));
+  const foreign = { url: `${receiver.url}/foreign`, eventTypes: ['*'] };
+  receiver.setSecret(
+    (await stranger.api('POST', '/v1/endpoints', foreign)).body.secret,
+    '/foreign',
   );
-  await hub.database.query('update endpoint_set_version set version = version + 1');
   await hub.database.query(
     `insert into endpoint_health (endpoint_id, failing_since, last_error) values ($1, now(), 'timeout')`,
     [troubled],

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
+import { anApplication, asApplication } from '../../../test/support/applications.js';
 import { emitPatientCreated } from '../../../test/support/emit.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import {
@@ -195,17 +196,24 @@ it('sends the headers and the content type that were chosen', async () => {
 });
 
 it('leaves out what the owner caused, where that is wanted', async () => {
-  const others = await listenAt('/others', { eventTypes: ['patient.*'], excludeOwn: true });
+  const application = await asApplication(hub, await anApplication(hub, [{ id: practiceId }]));
+  const { body: made } = await application.api('POST', '/v1/endpoints', {
+    url: `${receiver.url}/others`,
+    eventTypes: ['patient.*'],
+    excludeOwn: true,
+  });
+  receiver.setSecret(made.secret, '/others');
   await listenAt('/everyone', { eventTypes: ['patient.*'] });
-  const [first] = await emitPatientCreated(hub, practiceId);
-  await receiver.waitFor(({ path, event }) => path === '/everyone' && event.id === first);
-  await hub.database.query(`update endpoints set owner = 'applications/a' where id = $1`, [
-    others.id,
-  ]);
-  await hub.database.query('update endpoint_set_version set version = version + 1');
-  const [second] = await emitPatientCreated(hub, practiceId);
-  const webhook = await receiver.waitFor(({ path }) => path === '/others');
-  expect(webhook.event).toMatchObject({ id: second, hubsequence: '1' });
+  const patients = `/v1/practices/${practiceId}/patients`;
+  const ada = { kind: 'human', givenName: 'Ada' };
+  const own = (await application.api('POST', patients, ada)).body;
+  const of = (path: string, patient: { id: string }) =>
+    receiver.waitFor(
+      (webhook) => webhook.path === path && webhook.event.data.patientId === patient.id,
+    );
+  await of('/everyone', own);
+  const foreign = (await hub.api('POST', patients, ada)).body;
+  expect((await of('/others', foreign)).event).toMatchObject({ hubsequence: '1' });
 });
 
 it('is failing while its circuit is open, and begins afresh when it is enabled', async () => {

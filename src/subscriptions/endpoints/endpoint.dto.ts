@@ -98,6 +98,15 @@ export class EndpointResource extends EndpointSettingsResource {
   })
   status: 'active' | 'failing' | 'disabled';
 
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description:
+      'Nothing is sent before then, also what was resent or replayed: its receiver asked for time (Retry-After), or it fails and is tried again then. `{"enabled": true}` lets everything go at once.',
+  })
+  pausedUntil: Date | null;
+
   @ApiProperty({ type: String, nullable: true, description: 'Why the hub disabled it.' })
   disabledReason: string | null;
 

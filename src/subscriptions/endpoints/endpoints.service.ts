@@ -33,7 +33,7 @@ import {
 } from './sql/endpoint-set.js';
 import { endpointStateSql, mostPendingCounted } from './sql/endpoint-state.js';
 
-type State = Pick<EndpointResource, 'lastSequence' | 'pending' | 'signingKeys'> & {
+type State = Pick<EndpointResource, 'lastSequence' | 'pending' | 'pausedUntil' | 'signingKeys'> & {
   isFailing: boolean;
 };
 
@@ -212,6 +212,7 @@ interface StateRow {
   id: string;
   last_sequence: string;
   is_failing: boolean;
+  paused_until: Date | null;
   pending: number;
 }
 
@@ -219,11 +220,12 @@ async function statesOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Sta
   const rows: StateRow[] = await tx.query(endpointStateSql, [ids, mostPendingCounted]);
   const keys = await signingKeysOf(tx, ids);
   return new Map(
-    rows.map(({ id, last_sequence, is_failing, pending }) => [
+    rows.map(({ id, last_sequence, is_failing, paused_until, pending }) => [
       id,
       {
         lastSequence: Number(last_sequence),
         isFailing: is_failing,
+        pausedUntil: paused_until,
         pending,
         signingKeys: keys.get(id)!,
       },

@@ -62,7 +62,7 @@ export class StreamsService {
       throw new Problem(
         410,
         'cursor_ahead',
-        `The stream ends at ${stream.lastSequence}: the hub was restored to an earlier state. Go on after that number, and expect numbers you know with other events.`,
+        `The stream ends at ${stream.lastSequence}. If this endpoint has given you a higher number, the hub was restored to an earlier state: go on after the end, and expect numbers you know with other events.`,
       );
     }
     const entries = numbered(rows, after, stream.lastSequence, limit);

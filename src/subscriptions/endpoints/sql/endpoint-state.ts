@@ -9,6 +9,8 @@ export const mostPendingCounted = 10_000;
 export const endpointStateSql = `
   select wanted.id, coalesce(counter.last_sequence, 0)::text as last_sequence,
          health.open_until is not null as is_failing,
+         case when health.open_until > clock_timestamp() or health.throttled_until > clock_timestamp()
+              then greatest(health.open_until, health.throttled_until) end as paused_until,
          least(fresh.count + retries.count + followers.count, $2::int) as pending
   from unnest($1::uuid[]) as wanted (id)
   left join endpoint_counters as counter on counter.endpoint_id = wanted.id
