@@ -101,3 +101,22 @@ describe('a browser', () => {
     await closed.close();
   });
 });
+
+describe('what random requests have found', () => {
+  it('is refused as a problem', async () => {
+    const own = await startTestHub();
+    const practice = await aPractice(own);
+    const patients = `/v1/practices/${practice.id}/patients`;
+    const half = { kind: 'human', givenName: 'Ada', email: 'ada\ud800@example.com' };
+    const email = await own.api('POST', patients, half);
+    expect(email.body.errors).toMatchObject([{ pointer: '/email', code: 'not_email' }]);
+    const deep = `{"a":${'['.repeat(5000)}${']'.repeat(5000)}}`;
+    const action = `/v1/practices/${practice.id}/appointments/${practice.id}/arrive`;
+    const nested = await own.api('POST', action, deep, { 'idempotency-key': 'deep' });
+    expect([nested.status, nested.body.code]).toEqual([400, 'malformed_request']);
+    const long = await own.api('GET', `/v1/events/${'x'.repeat(300)}`);
+    expect(long.headers.get('content-type')).toContain('application/problem+json');
+    expect([long.status, long.body.code]).toEqual([414, 'uri_too_long']);
+    await own.close();
+  });
+});

@@ -7,10 +7,10 @@ import {
   ArrayUnique,
   IsArray,
   IsBoolean,
-  IsEmail,
   IsIn,
   IsInt,
   IsString,
+  isEmail,
   IsUrl,
   IsUUID,
   Matches,
@@ -100,7 +100,18 @@ export function Uuid(options: FieldOptions = {}): PropertyDecorator {
 }
 
 export function Email(options: FieldOptions = {}): PropertyDecorator {
-  return field(options, { type: 'string', format: 'email', maxLength: 254 }, IsEmail());
+  return field(
+    options,
+    { type: 'string', format: 'email', maxLength: 254 },
+    ValidateBy({
+      name: 'isEmail',
+      validator: {
+        // The library throws at half a surrogate pair.
+        validate: (value) => typeof value === 'string' && wellFormed.test(value) && isEmail(value),
+        defaultMessage: () => '$property must be an email',
+      },
+    }),
+  );
 }
 
 export function Url(options: FieldOptions = {}): PropertyDecorator {

@@ -22,11 +22,15 @@ export class ProblemFilter implements ExceptionFilter {
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer');
     const again = problem.extras.retryAfterSeconds ?? (problem.status === 503 ? 1 : undefined);
     if (again !== undefined) void reply.header('retry-after', String(again));
-    void reply
-      .status(problem.status)
-      .header('content-type', 'application/problem+json; charset=utf-8')
-      .send(JSON.stringify(problem.document(request.id)));
+    writeProblem(reply, problem, request.id);
   }
+}
+
+export function writeProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
+  void reply
+    .status(problem.status)
+    .header('content-type', 'application/problem+json; charset=utf-8')
+    .send(JSON.stringify(problem.document(requestId)));
 }
 
 /** Codes of the framework's own refusals, before a handler has seen the request. */

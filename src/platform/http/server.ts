@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { Metrics } from '../metrics.js';
+import { problemOf, writeProblem } from './problem.filter.js';
 
 export const mostBodyBytes = 256 * 1024;
 
@@ -16,6 +18,9 @@ export function httpAdapter(): FastifyAdapter {
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: 'idle',
     genReqId: requestId,
+    // What the router refuses comes to no filter.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) =>
+      writeProblem(reply, problemOf(error), request.id),
   });
 }
 
@@ -23,6 +28,20 @@ export function httpAdapter(): FastifyAdapter {
 function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** Far beyond what any DTO lets through: what looks through a body level by level must not run out of stack. */
+const mostLevels = 200;
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  let level = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > levels) return true;
+    level = level.flatMap((each) =>
+      typeof each === 'object' && each !== null ? Object.values(each) : [],
+    );
+  }
+  return false;
 }
 
 // Strict, because a body in another encoding would be stored with its letters replaced.
@@ -47,7 +66,9 @@ export function prepareServer(app: NestFastifyApplication): void {
   app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined);
     try {
-      done(null, JSON.parse(utf8.decode(body as Uint8Array)));
+      const value: unknown = JSON.parse(utf8.decode(body as Uint8Array));
+      if (isDeeperThan(value, mostLevels)) throw new Error('The body is nested too deeply');
+      done(null, value);
     } catch {
       done(Object.assign(new Error('The body is no JSON'), { statusCode: 400 }));
     }
