@@ -33,7 +33,7 @@ export class AccessGuard implements CanActivate {
     const caller = await this.callerOf(request);
     if (!caller) {
       if (this.says(open, context)) return true;
-      if (request.isSuspect !== undefined) {
+      if (request.isSuspect !== undefined && request.headers.authorization) {
         throw tooMany('Too many keys that open nothing came from this address.', request.isSuspect);
       }
       throw new Problem(

@@ -45,7 +45,8 @@ export async function limitRates(app: NestFastifyApplication): Promise<void> {
     throw tooMany(`A key may make ${max} requests a second.`, ttlInSeconds);
   });
   server.addHook('onSend', async (request, reply) => {
-    if (reply.statusCode === 401) await ofFailures(request);
+    // A request without a key guesses none.
+    if (reply.statusCode === 401 && request.headers.authorization) await ofFailures(request);
   });
 }
 

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { Metrics } from '../metrics.js';
+import { invalidField } from './problem.js';
 import { problemOf, writeProblem } from './problem.filter.js';
 
 export const mostBodyBytes = 256 * 1024;
@@ -65,12 +66,15 @@ export function prepareServer(app: NestFastifyApplication): void {
   server.removeContentTypeParser('text/plain');
   app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined);
+    let value: unknown;
     try {
-      const value: unknown = JSON.parse(utf8.decode(body as Uint8Array));
-      if (isDeeperThan(value, mostLevels)) throw new Error('The body is nested too deeply');
-      done(null, value);
+      value = JSON.parse(utf8.decode(body as Uint8Array));
     } catch {
-      done(Object.assign(new Error('The body is no JSON'), { statusCode: 400 }));
+      return done(Object.assign(new Error('The body is no JSON'), { statusCode: 400 }));
     }
+    if (isDeeperThan(value, mostLevels)) {
+      return done(invalidField('', 'too_deep', 'This is nested too deeply.'));
+    }
+    done(null, value);
   });
 }
