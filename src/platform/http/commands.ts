@@ -133,7 +133,9 @@ function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer): void {
 }
 
 function scopeOf(context: RequestContext, key: string): string[] {
-  return [context.caller.actor, context.route, key];
+  const { actor, sandbox } = context.caller;
+  // Test and live keys of one application see different worlds.
+  return [sandbox ? `${actor} test` : actor, context.route, key];
 }
 
 function stillUnderWay(): Problem {

@@ -5,7 +5,7 @@ import { EventCache } from './event-cache.js';
 import { Followers } from './followers.js';
 import type { Lane } from './lane.js';
 import type { LoggedEvent } from './logged-event.js';
-import { forgetRetriesSql, pendingSql, retriesSql } from './sql/due.js';
+import { forgetRetriesSql, pendingSql, reachSql, retriesSql } from './sql/due.js';
 import { withholdSql } from './sql/record.js';
 
 interface PendingRow {
@@ -91,6 +91,7 @@ export class DueReader {
     const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
     const events =
       eventIds.length > 0 ? await this.events.get(eventIds) : new Map<string, LoggedEvent>();
+    await this.reachAnew(pages, events);
     // Before any lane moves past them.
     await this.withhold(pages, 'expired', (_, event) => event === undefined, events);
     await this.withhold(
@@ -116,6 +117,29 @@ export class DueReader {
     let characters = 0;
     for (const { dataText } of events.values()) characters += dataText.length;
     return characters;
+  }
+
+  /**
+   * What a lane thinks its endpoint may not hear of is asked once more before it is withheld for good: fan-out may know
+   * of a practice that was granted just now, and the lane not yet.
+   */
+  private async reachAnew(
+    pages: readonly Page[],
+    events: ReadonlyMap<string, LoggedEvent>,
+  ): Promise<void> {
+    const lanes = pages.flatMap(({ lane, rows }) => {
+      const heard = rows.flatMap((row) => events.get(row.event_id) ?? []);
+      return heard.every((event) => mayHear(lane.target, event)) ? [] : [lane];
+    });
+    if (lanes.length === 0) return;
+    const { rows } = await this.pool.query<{ id: string; practices: string[] | null }>(reachSql, [
+      lanes.map(({ target }) => target.id),
+    ]);
+    const reach = new Map(rows.map(({ id, practices }) => [id, practices && new Set(practices)]));
+    for (const lane of lanes) {
+      const practices = reach.get(lane.target.id);
+      if (practices !== undefined) lane.target = { ...lane.target, practices };
+    }
   }
 
   private async withhold(

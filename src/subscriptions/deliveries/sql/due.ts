@@ -96,3 +96,8 @@ export const targetsSql = `
         or exists (select from delivery_followers as f where f.endpoint_id = e.id)))`;
 
 export const endpointSetVersionSql = `select version from endpoint_set_version`;
+
+/** What endpoints may hear of at this moment; null: everything. */
+export const reachSql = `
+  select id, hub_practices_of_endpoint(owner, null, sandbox)::text[] as practices
+  from endpoints where id = any ($1::uuid[])`;
