@@ -11,6 +11,7 @@ import { Relay1764000000009 } from './migrations/1764000000009-relay.js';
 import { DeliveryEngine1764000000010 } from './migrations/1764000000010-delivery-engine.js';
 import { EndpointEnabled1764000000011 } from './migrations/1764000000011-endpoint-enabled.js';
 import { Applications1764000000012 } from './migrations/1764000000012-applications.js';
+import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -25,6 +26,7 @@ const migrations = [
   DeliveryEngine1764000000010,
   EndpointEnabled1764000000011,
   Applications1764000000012,
+  Partners1764000000013,
 ];
 
 const leastServerVersion = 14;

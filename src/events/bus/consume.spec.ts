@@ -11,6 +11,8 @@ function batchOf(...ids: string[]): EventBatch {
     id,
     type: 'patient.created',
     practiceId: 'p',
+    patientId: '1',
+    accountId: null,
     subject: 'patients/1',
     actor: 'operator',
     position: at(i + 1),

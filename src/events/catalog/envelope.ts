@@ -9,6 +9,9 @@ export interface StoredEvent {
   /** `generation.xact.seq`, see position.ts. */
   position: string;
   practiceId: string | null;
+  /** Whom it is about, as its data says too; an example is about nobody. */
+  patientId?: string | null;
+  accountId?: string | null;
   source: string;
   subject: string;
   subjectVersion: number;

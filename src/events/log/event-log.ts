@@ -17,6 +17,9 @@ export interface EventHeader {
   id: string;
   type: string;
   practiceId: string | null;
+  /** Whom it is about; null where it is about nobody. */
+  patientId: string | null;
+  accountId: string | null;
   subject: string;
   actor: string;
   position: Position;
@@ -149,6 +152,8 @@ export interface HeaderRow {
   id: string;
   type: string;
   practice_id: string | null;
+  patient_id: string | null;
+  account_id: string | null;
   subject: string;
   actor: string;
   generation: number;
@@ -162,6 +167,8 @@ export function headerFromRow(row: HeaderRow): EventHeader {
     id: row.id,
     type: row.type,
     practiceId: row.practice_id,
+    patientId: row.patient_id,
+    accountId: row.account_id,
     subject: row.subject,
     actor: row.actor,
     position: positionFromRow(row),
@@ -187,6 +194,8 @@ export function eventFromRow(row: EventRow): StoredEvent {
     typeVersion: row.type_version,
     position: formatPosition(positionFromRow(row)),
     practiceId: row.practice_id,
+    patientId: row.patient_id,
+    accountId: row.account_id,
     source: row.source,
     subject: row.subject,
     subjectVersion: row.subject_version,

@@ -22,6 +22,8 @@ export interface Cause {
   correlationId: string;
   causationId?: string;
   traceparent?: string;
+  /** The human behind an application's call, as the application names them. */
+  onBehalfOf?: string;
 }
 
 /** Whose an event is: a practice's, or what its `source` says. */
@@ -64,18 +66,21 @@ const append: Statement = {
   name: 'outbox-append',
   text: `
     insert into events (generation, type, type_version, practice_id, source, subject, subject_version, time,
-                        actor, correlation_id, causation_id, traceparent, data)
+                        actor, correlation_id, causation_id, traceparent, on_behalf_of, patient_id, account_id,
+                        data)
     select (select coalesce(
               (select generation from log_generations
                where system_identifier = (select system_identifier from pg_control_system())
                  and wal_timeline = substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)),
               hub_generation())), type, type_version, practice_id,
            coalesce(source, '/practices/' || practice_id), subject, subject_version,
-           coalesce(time, clock_timestamp()), $9, $10, $11, $12, data::jsonb
+           coalesce(time, clock_timestamp()), $9, $10, $11, $12, $13, patient_id, account_id, data::jsonb
     from rows from (
-        unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::timestamptz[]),
+        unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::int[], $7::timestamptz[],
+               $14::uuid[], $15::uuid[]),
         string_to_table($8, '${separator}')
-      ) with ordinality as e (type, type_version, practice_id, source, subject, subject_version, time, data, place)
+      ) with ordinality as e (type, type_version, practice_id, source, subject, subject_version, time, patient_id, account_id,
+                              data, place)
     order by place
     returning id`,
 };
@@ -119,7 +124,15 @@ function columnsOf(cause: Cause, events: readonly AnyNewEvent[]): unknown[] {
     cause.correlationId,
     cause.causationId ?? null,
     cause.traceparent ?? null,
+    cause.onBehalfOf ?? null,
+    events.map(({ data }) => idIn(data, 'patientId')),
+    events.map(({ data }) => idIn(data, 'accountId')),
   ];
+}
+
+/** Whom an event is about, for those who decide or account for who hears of it without reading its data. */
+function idIn(data: object, name: 'patientId' | 'accountId'): string | null {
+  return (data as Record<string, string | undefined>)[name] ?? null;
 }
 
 function jsonOf({ type, data }: AnyNewEvent): string {

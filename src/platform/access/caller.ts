@@ -2,7 +2,7 @@ import type { Scope } from './api-key.js';
 
 /** Who calls, as the access guard found out. */
 export interface Caller {
-  kind: 'operator' | 'application';
+  kind: 'operator' | 'application' | 'partner';
   /** Tells identities apart: idempotency keys belong to one. As its events and endpoints name it. */
   actor: string;
   /** The practices it reaches; null where that is all of them. */
@@ -12,6 +12,8 @@ export interface Caller {
   scopes: readonly Scope[];
   /** Of the key it called with; the operator's has none. */
   keyId?: string;
+  /** The human for whom an application or partner calls, as it says (`Hub-On-Behalf-Of`). */
+  onBehalfOf?: string;
 }
 
 export const operator: Caller = {

@@ -22,7 +22,12 @@ export class RequestContext {
   }
 
   /** Cause of the events this request writes; the request id correlates them. */
-  get cause(): { actor: string; correlationId: string; traceparent?: string } {
+  get cause(): {
+    actor: string;
+    correlationId: string;
+    traceparent?: string;
+    onBehalfOf?: string;
+  } {
     const traceparent = this.header('traceparent');
     const wellFormed =
       traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/.test(traceparent);
@@ -30,6 +35,7 @@ export class RequestContext {
       actor: this.caller.actor,
       correlationId: this.request.id,
       ...(wellFormed && { traceparent: traceparent.slice(0, 55) }),
+      ...(this.caller.onBehalfOf && { onBehalfOf: this.caller.onBehalfOf }),
     };
   }
 

@@ -15,6 +15,8 @@ export type LoggedEventRow = [
   causationId: string | null,
   traceparent: string | null,
   position: string,
+  patientId: string | null,
+  accountId: string | null,
   data: string,
 ];
 
@@ -33,6 +35,8 @@ export class LoggedEvent implements StoredEvent {
   readonly causationId: string | null;
   readonly traceparent: string | null;
   readonly position: string;
+  readonly patientId: string | null;
+  readonly accountId: string | null;
   /** RFC 3339, UTC, milliseconds. */
   readonly timeText: string;
   readonly dataText: string;
@@ -55,7 +59,9 @@ export class LoggedEvent implements StoredEvent {
     this.causationId = row[10];
     this.traceparent = row[11];
     this.position = row[12];
-    this.dataText = row[13];
+    this.patientId = row[13];
+    this.accountId = row[14];
+    this.dataText = row[15];
   }
 
   get typeVersion(): number {

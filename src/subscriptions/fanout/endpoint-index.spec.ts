@@ -21,7 +21,16 @@ function listener(id: string, eventTypes: string[], rest: Partial<Listener> = {}
 
 function event(id: string, type: string, practiceId: string | null = 'elm'): EventHeader {
   const position = { generation: 1, xactId: id, seq: id };
-  return { id, type, practiceId, subject: 's/1', actor: 'operator', position };
+  return {
+    id,
+    type,
+    practiceId,
+    patientId: null,
+    accountId: null,
+    subject: 's/1',
+    actor: 'operator',
+    position,
+  };
 }
 
 /** As the log would have them: the source of an event of no practice is `/applications/a`. */

@@ -16,7 +16,7 @@ export const readHeadersSql = `
   with now as materialized (
     select hub_generation() as generation, pg_snapshot_xmin(pg_current_snapshot()) as xmin
   )
-  select e.id, e.type, e.practice_id, e.subject, e.actor, e.generation, e.xact_id::text, e.seq::text,
+  select e.id, e.type, e.practice_id, e.patient_id, e.account_id, e.subject, e.actor, e.generation, e.xact_id::text, e.seq::text,
          (e.generation, e.xact_id) < (select generation, xmin from now) as settled
   from events as e
   where (e.generation, e.xact_id, e.seq) > ($1::int, $2::xid8, $3::bigint)
@@ -56,7 +56,7 @@ export const readEventByIdSql = `
  * partitions in it are looked into: an array that comes as a parameter rules out none.
  */
 export const readHeadersByIdSql = `
-  select id, type, practice_id, subject, actor, generation, xact_id::text, seq::text
+  select id, type, practice_id, patient_id, account_id, subject, actor, generation, xact_id::text, seq::text
   from events where id = any($1::uuid[]) and id between $2::uuid and $3::uuid`;
 
 /** Some events whole, by primary key. */

@@ -60,7 +60,7 @@ export const eventsSql = `
     select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version,
            to_char(e.time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as time, e.actor,
            e.correlation_id, e.causation_id, e.traceparent, e.generation || '.' || e.xact_id || '.' || e.seq as position,
-           e.data
+           e.patient_id, e.account_id, e.data
     from events as e where e.id = wanted.id limit 1
   ) as e`;
 

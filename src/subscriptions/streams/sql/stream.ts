@@ -20,7 +20,7 @@ export const streamEventsSql = `
   from unnest($1::uuid[]) as wanted (id)
   cross join lateral (
     select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version, e.time, e.actor,
-           e.correlation_id, e.causation_id, e.traceparent, e.data,
+           e.correlation_id, e.causation_id, e.traceparent, e.patient_id, e.account_id, e.data,
            e.generation, e.xact_id::text as xact_id, e.seq::text as seq
     from events as e where e.id = wanted.id limit 1
   ) as e`;
