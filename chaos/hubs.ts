@@ -23,6 +23,7 @@ export class Hub {
   starts = 0;
   output = '';
   private child: ChildProcess | undefined;
+  private holder: ChildProcess | undefined;
   private down: Promise<void> = Promise.resolve();
   private killed = false;
   private closed = false;
@@ -42,17 +43,30 @@ export class Hub {
     this.killed = true;
     this.url = undefined;
     this.child?.kill('SIGKILL');
-    this.frozen = false;
+    this.thaw();
   }
 
-  /** The process stands still, its connections stay open: a long pause of a virtual machine. */
+  /**
+   * The process stands still, its connections stay open: a long pause of a virtual machine. What stands still cannot
+   * see that this run has ended, so another process holds it, and lets it go on when the pipe from here ends.
+   */
   freeze(): void {
-    this.frozen = this.child?.kill('SIGSTOP') ?? false;
+    const pid = this.child?.pid;
+    if (pid === undefined) return;
+    const hold = `kill -STOP ${pid}; read -r _; kill -CONT ${pid}`;
+    this.holder = spawn('sh', ['-c', hold], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      // An interrupt from the terminal goes to the whole group; it would end the holder before it has let go.
+      detached: true,
+    });
+    this.holder.stdin!.on('error', () => undefined);
+    this.frozen = true;
   }
 
   thaw(): void {
     this.frozen = false;
-    this.child?.kill('SIGCONT');
+    this.holder?.stdin!.end();
+    this.holder = undefined;
   }
 
   async close(): Promise<void> {

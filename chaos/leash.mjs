@@ -1,2 +1,6 @@
 // Loaded into a hub's process before the hub itself: no hub outlives the run that started it, however that ends.
-process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+const end = () => process.kill(process.pid, 'SIGKILL');
+
+process.once('disconnect', end);
+// The run may have ended before anybody listened.
+if (!process.connected) end();

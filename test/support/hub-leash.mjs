@@ -5,6 +5,7 @@ const end = () => process.kill(process.pid, 'SIGKILL');
 
 // The end of the worker that started it.
 process.once('disconnect', end);
+if (!process.connected) end();
 
 // The end of the whole run: a worker of a run that was killed lives on while its test waits for something.
 const run = connect(Number(process.env.TEST_KAFKA_PORT), '127.0.0.1');
