@@ -76,7 +76,7 @@ export async function startHub(
     const foundation = { settings, databaseUrl, logger, pool, signals, keys };
     const app = await NestFactory.create<NestFastifyApplication>(
       AppModule.on(foundation),
-      httpAdapter(),
+      httpAdapter(settings.trustedProxies),
       { logger, abortOnError: false, bodyParser: false },
     );
     undo.push(() => app.close());

@@ -24,6 +24,7 @@ import {
   forgetReplayItemsSql,
   forgetReplaysSql,
   forgetResponsesSql,
+  forgetTokensSql,
   giveUpStrandedSql,
 } from './sql/retention.js';
 
@@ -69,6 +70,7 @@ export class HousekeepingService implements OnModuleDestroy {
       await this.repeat(forgetReplayItemsSql);
       await this.repeat(forgetReplaysSql, [this.settings.eventRetentionDays]);
       await this.pool.query(forgetEndedSecretsSql);
+      await this.repeat(forgetTokensSql);
       await this.forgetReminders();
       await this.leases.release(lease);
     } catch (error) {

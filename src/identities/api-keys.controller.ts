@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../database/signals.js';
+import { NeedsKey } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -23,6 +24,7 @@ export class ApiKeysController {
   ) {}
 
   @Post()
+  @NeedsKey()
   @ApiCreatedResponse({
     type: CreatedApiKey,
     description:

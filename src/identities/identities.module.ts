@@ -7,11 +7,13 @@ import { Application } from './application.entity.js';
 import { ApplicationsController } from './applications.controller.js';
 import { ApplicationsService } from './applications.service.js';
 import { MeController } from './me.controller.js';
+import { TokensController } from './tokens.controller.js';
+import { Tokens } from './tokens.service.js';
 
 /** Who may call the hub besides its operator. */
 @Module({
   imports: [TypeOrmModule.forFeature([Application, ApiKey])],
-  controllers: [ApplicationsController, ApiKeysController, MeController],
-  providers: [ApplicationsService, ApiKeys],
+  controllers: [ApplicationsController, ApiKeysController, MeController, TokensController],
+  providers: [ApplicationsService, ApiKeys, Tokens],
 })
 export class IdentitiesModule {}

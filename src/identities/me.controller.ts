@@ -1,6 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, WithinReach } from '../platform/access/access.guard.js';
 import { keyModes, scopes, type KeyMode, type Scope } from '../platform/access/api-key.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
 
@@ -25,6 +25,7 @@ class Me {
 @ApiTags('applications')
 @Controller('v1/me')
 @OpenToApplications()
+@WithinReach()
 export class MeController {
   @Get()
   @ApiOkResponse({ type: Me })

@@ -20,6 +20,9 @@ export class Logger implements LoggerService {
     );
   }
 
+  trace(fields: object | string, message?: string): void {
+    this.write('trace', fields, message);
+  }
   debug(fields: object | string, message?: string): void {
     this.write('debug', fields, message);
   }
@@ -38,7 +41,7 @@ export class Logger implements LoggerService {
   }
 
   private write(
-    level: 'debug' | 'info' | 'warn' | 'error',
+    level: 'trace' | 'debug' | 'info' | 'warn' | 'error',
     fields: object | string,
     message?: string,
   ) {

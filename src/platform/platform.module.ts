@@ -8,8 +8,10 @@ import { Leases } from '../database/leases.js';
 import { Signals } from '../database/signals.js';
 import { Transactions } from '../database/transactions.js';
 import { AccessGuard } from './access/access.guard.js';
+import { Callers } from './access/callers.js';
 import { KeyRing } from './access/key-ring.js';
 import { OperatorKeys } from './access/operator-key.js';
+import { TokenRing } from './access/token-ring.js';
 import { AnswerInterceptor } from './http/answer.js';
 import { Commands } from './http/commands.js';
 import { InputPipe } from './http/input.pipe.js';
@@ -54,6 +56,8 @@ export class PlatformModule {
         EngineTransactions,
         Commands,
         KeyRing,
+        TokenRing,
+        Callers,
         { provide: APP_GUARD, useClass: AccessGuard },
         { provide: APP_FILTER, useClass: ProblemFilter },
         { provide: APP_PIPE, useClass: InputPipe },
@@ -69,6 +73,7 @@ export class PlatformModule {
         Transactions,
         EngineTransactions,
         Commands,
+        Callers,
       ],
     };
   }

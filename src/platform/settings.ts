@@ -137,6 +137,12 @@ const definitions = {
     read: integer(0, 1_000_000),
     fallback: '1000',
   }),
+  trustedProxies: optional({
+    env: 'HUB_TRUSTED_PROXIES',
+    doc: 'Networks of the proxies before the hub, whose X-Forwarded-For is believed: without them all who come through one share its limits. Default: none.',
+    read: networks,
+    example: '10.0.0.0/24',
+  }),
   corsOrigins: optional({
     env: 'HUB_CORS_ORIGINS',
     doc: 'Web pages that may call the API from a browser: a comma-separated list of origins. Default: none.',
@@ -146,7 +152,7 @@ const definitions = {
   logLevel: withDefault({
     env: 'HUB_LOG_LEVEL',
     doc: 'How much the hub logs, as JSON lines on standard output.',
-    read: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    read: oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     fallback: 'info',
   }),
   allowNetworks: optional({

@@ -102,7 +102,7 @@ const open = ['/health/live', '/health/ready', '/metrics'];
 /** What every application may ask. */
 const common = /^\/v1\/(me$|event-types)/;
 /** Lists and creations at the top: each application has its own. */
-const own = ['/v1/practices', '/v1/endpoints', '/v1/events'];
+const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens'];
 
 function call(client: Client, { method, path }: Route): Promise<ApiAnswer> {
   const body = method === 'GET' || method === 'DELETE' ? undefined : {};
@@ -193,6 +193,20 @@ describe('what an application makes', () => {
       expect(body.data ?? []).toEqual([]);
     }
   });
+});
+
+it('does not tell by a refusal which external ids practices of others have', async () => {
+  const taken = [{ system: 'registry', value: 'of-the-owner' }];
+  const path = `/v1/practices/${practice.id}`;
+  const set = await hub.api('PATCH', path, { externalIds: taken }, { 'if-match': '*' });
+  expect(set.status).toBe(200);
+  const ask = (externalIds: unknown) =>
+    stranger.api('PATCH', `/v1/practices/${theirs.id}`, { externalIds }, { 'if-match': '*' });
+  const [known, free] = [await ask(taken), await ask([{ system: 'registry', value: 'free' }])];
+  expect(known.status).toBe(403);
+  expect({ ...known.body, requestId: '' }).toEqual({ ...free.body, requestId: '' });
+  // What is sent back as it was is no change.
+  expect((await ask([])).status).toBe(200);
 });
 
 /** The same path with ids that name nothing. */

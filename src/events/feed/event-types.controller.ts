@@ -1,6 +1,6 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, WithinReach } from '../../platform/access/access.guard.js';
 import { OneOf } from '../../platform/http/fields.js';
 import { notFound } from '../../platform/http/problem.js';
 import { definitionOf, eventTypes, isEventType, type EventType } from '../catalog/catalog.js';
@@ -15,6 +15,7 @@ class SchemaQuery {
 @ApiTags('events')
 @Controller('v1/event-types')
 @OpenToApplications()
+@WithinReach()
 export class EventTypesController {
   @Get()
   @ApiOkResponse({ schema: { type: 'object' }, description: 'Every type the hub emits, by name.' })

@@ -2,7 +2,13 @@ import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
 import type { FastifyReply } from 'fastify';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import {
+  OpenToApplications,
+  unauthorized,
+  WithinReach,
+} from '../../platform/access/access.guard.js';
+import type { Caller } from '../../platform/access/caller.js';
+import { Callers } from '../../platform/access/callers.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
 import { defaultLimit, listOf } from '../../platform/http/lists.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
@@ -17,13 +23,17 @@ import { FeedService } from './feed.service.js';
 @ApiTags('events')
 @Controller('v1/events')
 @OpenToApplications()
+@WithinReach()
 export class FeedController {
-  constructor(private readonly feed: FeedService) {}
+  constructor(
+    private readonly feed: FeedService,
+    private readonly callers: Callers,
+  ) {}
 
   @Get()
   @ApiOkResponse({ type: FeedPage, description: 'In log order: what happened first comes first.' })
   async read(
-    @Context() { caller }: RequestContext,
+    @Context() { authorization }: RequestContext,
     @Query() query: FeedQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<{ data: CloudEvent[]; nextCursor: string }> {
@@ -41,12 +51,20 @@ export class FeedController {
     const { limit = defaultLimit, wait = 0 } = query;
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
+    const caller = () => this.callerNow(authorization);
     try {
       return await this.feed.read(caller, query.after, filter, limit, wait * 1000, gone.signal);
     } catch (error) {
       if (error instanceof CursorUnusable) throw new Problem(410, error.code, error.message);
       throw error;
     }
+  }
+
+  /** A request that waits outlasts what its key could when it came. @throws Problem 401 */
+  private async callerNow(authorization: string | undefined): Promise<Caller> {
+    const caller = await this.callers.of(authorization);
+    if (!caller?.scopes.includes('read')) throw unauthorized();
+    return caller;
   }
 
   @Get(':eventId')

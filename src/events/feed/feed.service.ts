@@ -43,10 +43,11 @@ export class FeedService implements OnModuleDestroy {
   /**
    * Up to `limit` matching events after a cursor, of those that the caller may know of; waits up to `waitMs` for the first one, or until `gone` says that
    * nobody waits any more.
+   * @param callerNow asked before each look: what a caller may know ends with a wait, not after it
    * @throws CursorUnusable where the cursor lies in a lost future or a past that retention has dropped.
    */
   async read(
-    caller: Caller,
+    callerNow: () => Promise<Caller>,
     after: string | undefined,
     filter: FeedFilter,
     limit: number,
@@ -58,14 +59,16 @@ export class FeedService implements OnModuleDestroy {
     const deadline = performance.now() + waitMs;
     const waker = new Wakeable();
     const stop = () => waker.stop();
-    const silence = this.signals.on('events', () => waker.wake());
+    const silences = (['events', 'access'] as const).map((channel) =>
+      this.signals.on(channel, () => waker.wake()),
+    );
     this.waiting.add(waker);
     gone.addEventListener('abort', stop);
     const pace = new LogPace(waker, waitMs);
     try {
       for (;;) {
         waker.reset();
-        const page = await this.scan(caller, cursor, filter, limit);
+        const page = await this.scan(await callerNow(), cursor, filter, limit);
         cursor = page.cursor;
         if (page.events.length > 0 || waker.stopped || performance.now() >= deadline) {
           return {
@@ -76,7 +79,7 @@ export class FeedService implements OnModuleDestroy {
         await pace.afterPage(page);
       }
     } finally {
-      silence();
+      for (const silence of silences) silence();
       this.waiting.delete(waker);
       gone.removeEventListener('abort', stop);
     }

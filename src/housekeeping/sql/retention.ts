@@ -97,6 +97,11 @@ export const forgetReplaysSql = `
 /** Signing keys that have ended: nothing is signed with them any more, and no secret is kept for nothing. */
 export const forgetEndedSecretsSql = `delete from endpoint_secrets where expires_at <= clock_timestamp()`;
 
+/** Tokens that have ended: each was good for an hour at most. */
+export const forgetTokensSql = `
+  delete from access_tokens where token_hash in (
+    select token_hash from access_tokens where expires_at <= clock_timestamp() order by expires_at limit 5000)`;
+
 /**
  * Reminders of appointments that began more than $3 days ago: nothing is planned for these any more, so that nothing
  * needs to know what was said. Looks at a piece of the table in the order of its key, after $1, at most $2 rows, since

@@ -1,20 +1,34 @@
 import { Injectable, type CanActivate, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { notFound, Problem } from '../http/problem.js';
-import { tooMany } from '../http/rate-limits.js';
-import { operator, reaches, type Caller } from './caller.js';
-import { KeyRing } from './key-ring.js';
-import { OperatorKeys } from './operator-key.js';
+import { notFound, Problem, tooMany } from '../http/problem.js';
+import { reaches, type Caller } from './caller.js';
+import { Callers } from './callers.js';
+import { onBehalfOfHeader, readOnBehalfOf } from './on-behalf-of.js';
 
 const open = 'open';
 const openToApplications = 'openToApplications';
+const needsKey = 'needsKey';
+const withinReach = 'withinReach';
+const anyScope = 'anyScope';
 
 /** For what anybody may ask: health and metrics. */
 export const OpenToAll = () => SetMetadata(open, true);
 
 /** For what applications may ask as well as the operator, about the practices they reach and what they own. */
 export const OpenToApplications = () => SetMetadata(openToApplications, true);
+
+/** For what gives out keys or tokens: a token, which is good for minutes, must not make what lasts longer. */
+export const NeedsKey = () => SetMetadata(needsKey, true);
+
+/** For what needs neither scope, because it does nothing for itself. */
+export const AnyScope = () => SetMetadata(anyScope, true);
+
+/**
+ * For what shows only what the caller's practices let it see. Besides routes that name a practice, these alone are open
+ * to a token of fewer practices than its key.
+ */
+export const WithinReach = () => SetMetadata(withinReach, true);
 
 /**
  * Lets nobody in without a key, and applications only where a route says so: a new route is closed until then. A
@@ -24,42 +38,47 @@ export const OpenToApplications = () => SetMetadata(openToApplications, true);
 export class AccessGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
-    private readonly operatorKeys: OperatorKeys,
-    private readonly keys: KeyRing,
+    private readonly callers: Callers,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const caller = await this.callerOf(request);
+    const { authorization } = request.headers;
+    const { suspectFor } = request;
+    const caller = await this.callers.of(authorization, suspectFor !== undefined);
     if (!caller) {
+      request.openedNothing = authorization !== undefined;
       if (this.says(open, context)) return true;
-      if (request.isSuspect !== undefined && request.headers.authorization) {
-        throw tooMany('Too many keys that open nothing came from this address.', request.isSuspect);
+      if (authorization !== undefined && suspectFor !== undefined) {
+        throw tooMany('Too many keys that open nothing came from this address.', suspectFor);
       }
-      throw new Problem(
-        401,
-        'unauthorized',
-        'Send a valid key as "Authorization: Bearer hub_live_…". The operator gives keys out.',
-      );
+      throw unauthorized();
     }
-    request.caller = caller;
-    if (caller.kind === 'operator' || this.says(open, context)) return true;
-    if (!this.says(openToApplications, context)) {
+    const onBehalfOf = readOnBehalfOf(request.headers[onBehalfOfHeader]);
+    request.caller = onBehalfOf ? { ...caller, onBehalfOf } : caller;
+    if (this.says(open, context)) return true;
+    if (caller.kind !== 'operator' && !this.says(openToApplications, context)) {
       throw new Problem(403, 'operator_only', 'Only the operator of the hub may do this.');
     }
-    assertScope(caller, request.method);
+    if (!this.says(anyScope, context)) assertScope(caller, request.method);
     const { practiceId } = request.params as { practiceId?: string };
+    this.assertKey(caller, practiceId, context);
     if (practiceId !== undefined && !reaches(caller, practiceId.toLowerCase())) {
       throw notFound('practice');
     }
     return true;
   }
 
-  private async callerOf({ headers }: FastifyRequest): Promise<Caller | undefined> {
-    const [scheme, key] = (headers.authorization ?? '').split(' ');
-    if (scheme?.toLowerCase() !== 'bearer' || !key) return undefined;
-    if (this.operatorKeys.accepts(key)) return operator;
-    return this.keys.callerOf(key);
+  /** Keeps a token from what takes its key. */
+  private assertKey(
+    { token }: Caller,
+    practiceId: string | undefined,
+    context: ExecutionContext,
+  ): void {
+    if (!token) return;
+    const isOut = token === 'narrowed' && !practiceId && !this.says(withinReach, context);
+    if (!isOut && !this.says(needsKey, context)) return;
+    throw new Problem(403, 'key_required', 'A token may not do this. Use the key itself.');
   }
 
   private says(what: string, context: ExecutionContext): boolean {
@@ -75,4 +94,13 @@ function assertScope({ scopes }: Caller, method: string): void {
   throw new Problem(403, 'scope_missing', `This key has not the scope "${scope}".`, {
     extensions: { scope },
   });
+}
+
+/** For who sends no key, or one that opens nothing now. */
+export function unauthorized(): Problem {
+  return new Problem(
+    401,
+    'unauthorized',
+    'Send a valid key as "Authorization: Bearer hub_live_…". The operator gives keys out.',
+  );
 }

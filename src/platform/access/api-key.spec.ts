@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isKeyForm, keyModes, spellKey } from './api-key.js';
+import { isKeyForm, isToken, keyModes, spellKey, spellToken } from './api-key.js';
 
 const secret = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes));
 
@@ -22,6 +22,15 @@ describe('an API key', () => {
     const [zeros, ones] = [Buffer.alloc(32), Buffer.alloc(32, 255)];
     expect(spellKey('live', zeros)).not.toBe(spellKey('live', ones));
     expect(spellKey('live', ones)).not.toBe(spellKey('test', ones));
+  });
+
+  it('is no token, and a token is told by its beginning', () => {
+    const token = spellToken(Buffer.alloc(32, 7));
+    expect(token).toMatch(/^hub_token_[0-9A-Za-z]{49}$/);
+    expect([isKeyForm(token), isToken(token)]).toEqual([true, true]);
+    expect(isToken(spellKey('live', Buffer.alloc(32, 7)))).toBe(false);
+    // The checksum is over the beginning as well.
+    expect(isKeyForm(token.replace('hub_token_', 'hub_live_'))).toBe(false);
   });
 
   it('is nothing but a key', () => {

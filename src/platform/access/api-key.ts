@@ -11,7 +11,8 @@ export type Scope = (typeof scopes)[number];
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 const secretLength = 43;
 const checksumLength = 6;
-const form = new RegExp(`^hub_(live|test)_[0-9A-Za-z]{${secretLength + checksumLength}}$`);
+const form = new RegExp(`^hub_(live|test|token)_[0-9A-Za-z]{${secretLength + checksumLength}}$`);
+const tokenStart = 'hub_token_';
 
 /**
  * Spells an API key: `hub_live_`, 256 random bits in base 62, and a checksum of all before it, so that a key that
@@ -19,11 +20,20 @@ const form = new RegExp(`^hub_(live|test)_[0-9A-Za-z]{${secretLength + checksumL
  * @param secret 32 random bytes
  */
 export function spellKey(mode: KeyMode, secret: Buffer): string {
-  const body = `hub_${mode}_${base62(BigInt(`0x${secret.toString('hex')}`), secretLength)}`;
-  return body + checksumOf(body);
+  return spell(`hub_${mode}_`, secret);
 }
 
-/** Whether a text can be a key of the hub's making; the operator may choose any text for their own. */
+/** Spells a short-lived token, as keys are spelled. It has the mode of the key that it was minted from. */
+export function spellToken(secret: Buffer): string {
+  return spell(tokenStart, secret);
+}
+
+/** Whether something that has the form of a key is a token. */
+export function isToken(text: string): boolean {
+  return text.startsWith(tokenStart);
+}
+
+/** Whether a text can be a key or token of the hub's making; the operator may choose any text for their own. */
 export function isKeyForm(text: string): boolean {
   return (
     form.test(text) && checksumOf(text.slice(0, -checksumLength)) === text.slice(-checksumLength)
@@ -38,6 +48,11 @@ export function hashOfKey(key: string): Buffer {
 /** Its last characters, by which people tell keys apart: a part of the checksum, nothing of the secret. */
 export function endingOf(key: string): string {
   return key.slice(-4);
+}
+
+function spell(start: string, secret: Buffer): string {
+  const body = start + base62(BigInt(`0x${secret.toString('hex')}`), secretLength);
+  return body + checksumOf(body);
 }
 
 function checksumOf(body: string): string {

@@ -10,8 +10,10 @@ export interface Caller {
   /** Whether those are sandboxes; null for the operator, who reaches both. */
   sandbox: boolean | null;
   scopes: readonly Scope[];
-  /** Of the key it called with; the operator's has none. */
+  /** Of the key it called with, or that its token was minted from; the operator's has none. */
   keyId?: string;
+  /** It called with a short-lived token, which mints nothing: `narrowed` where that has fewer practices than its key. */
+  token?: 'whole' | 'narrowed';
   /** The human for whom an application or partner calls, as it says (`Hub-On-Behalf-Of`). */
   onBehalfOf?: string;
 }
@@ -27,4 +29,22 @@ export const operator: Caller = {
 /** Whether a caller may know of what belongs to a practice. What belongs to none is the operator's. */
 export function reaches({ practices }: Caller, practiceId: string | null): boolean {
   return practices === null || (practiceId !== null && practices.has(practiceId));
+}
+
+/**
+ * The caller as a token of its key's lets it in: with no right that the key has not today.
+ * @param practiceIds null: all that the key reaches
+ */
+export function narrowed(
+  caller: Caller,
+  scopes: readonly Scope[],
+  practiceIds: readonly string[] | null,
+): Caller {
+  const within = practiceIds?.filter((id) => reaches(caller, id));
+  return {
+    ...caller,
+    token: within ? 'narrowed' : 'whole',
+    scopes: caller.scopes.filter((scope) => scopes.includes(scope)),
+    practices: within ? new Set(within) : caller.practices,
+  };
 }

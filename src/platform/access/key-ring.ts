@@ -2,12 +2,14 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Signals } from '../../database/signals.js';
 import { Logger } from '../logger.js';
-import { hashOfKey, isKeyForm, type Scope } from './api-key.js';
+import type { Scope } from './api-key.js';
 import type { Caller } from './caller.js';
 
 /** How long a key is believed without a look; a change is signalled, and this bounds what a lost signal costs. */
 const believedMs = 2000;
 const mostBelieved = 10_000;
+/** Keys that are remembered to have opened something, whether or not they still do. */
+const mostKnown = 10_000;
 /** The last use is written so often. */
 const usedMs = 30_000;
 
@@ -42,7 +44,10 @@ interface CallerRow {
 /** The keys that open the API besides the operator's. */
 @Injectable()
 export class KeyRing implements OnModuleDestroy {
-  private readonly believed = new Map<string, { caller: Caller; until: number }>();
+  /** Also what opens nothing, without a caller, so that the same guess costs one look. */
+  private readonly believed = new Map<string, { caller?: Caller; until: number }>();
+  private readonly known = new Set<string>();
+  private readonly looks = new Map<string, Promise<Caller | undefined>>();
   private readonly used = new Map<string, Date>();
   /** Rises with every change: what was read before it is not kept. */
   private changes = 0;
@@ -57,6 +62,8 @@ export class KeyRing implements OnModuleDestroy {
     this.silence = signals.on('access', () => {
       this.changes += 1;
       this.believed.clear();
+      // What was read before the change is for those who asked before it.
+      this.looks.clear();
     });
     this.timer = setInterval(() => void this.keepUses(), usedMs);
     this.timer.unref();
@@ -68,41 +75,51 @@ export class KeyRing implements OnModuleDestroy {
     await this.keepUses();
   }
 
-  /** Who calls with this key; undefined where it opens nothing. */
-  async callerOf(key: string): Promise<Caller | undefined> {
-    // What was mistyped or made up is told without a look at the database.
-    if (!isKeyForm(key)) return undefined;
-    const hash = hashOfKey(key);
-    const name = hash.toString('base64');
-    const known = this.believed.get(name);
-    const caller = known && known.until > performance.now() ? known.caller : await this.read(hash);
+  /** Who calls with the key of this digest; undefined where it opens nothing. */
+  async callerOf(digest: Buffer, name = digest.toString('base64')): Promise<Caller | undefined> {
+    const kept = this.believed.get(name);
+    const caller =
+      kept && kept.until > performance.now() ? kept.caller : await this.look(digest, name);
     if (caller?.keyId) this.used.set(caller.keyId, new Date());
     return caller;
   }
 
-  private async read(hash: Buffer): Promise<Caller | undefined> {
-    const name = hash.toString('base64');
+  /** Whether the key opened something before, so that a look at it is no guess. */
+  knows(name: string): boolean {
+    return this.known.has(name);
+  }
+
+  /** Requests with one key that come together share a look, so that none is one more connection. */
+  private look(digest: Buffer, name: string): Promise<Caller | undefined> {
+    const running = this.looks.get(name);
+    if (running) return running;
+    const look = this.read(digest, name).finally(() => {
+      if (this.looks.get(name) === look) this.looks.delete(name);
+    });
+    this.looks.set(name, look);
+    return look;
+  }
+
+  private async read(digest: Buffer, name: string): Promise<Caller | undefined> {
     this.believed.delete(name);
     const [asked, changes] = [performance.now(), this.changes];
     const { rows } = await this.pool.query<CallerRow>({
       name: 'caller',
       text: callerSql,
-      values: [hash],
+      values: [digest],
     });
     const [row] = rows;
-    if (!row) return undefined;
-    const caller: Caller = {
-      kind: 'application',
-      actor: row.owner,
-      practices: new Set(row.practices),
-      sandbox: row.mode === 'test',
-      scopes: row.scopes,
-      keyId: row.id,
-    };
+    const caller = row && callerFrom(row);
+    if (caller) this.remember(name);
     if (this.believed.size >= mostBelieved) this.believed.clear();
-    const until = asked + Math.min(believedMs, row.ends_in_ms ?? Infinity);
+    const until = asked + Math.min(believedMs, row?.ends_in_ms ?? Infinity);
     if (changes === this.changes) this.believed.set(name, { caller, until });
     return caller;
+  }
+
+  private remember(name: string): void {
+    if (this.known.size >= mostKnown) this.known.clear();
+    this.known.add(name);
   }
 
   // Not with each call: a row that every call writes would be the slowest of them all.
@@ -117,4 +134,15 @@ export class KeyRing implements OnModuleDestroy {
         this.logger.warn({ err: error }, 'last uses of keys were not kept'),
       );
   }
+}
+
+function callerFrom(row: CallerRow): Caller {
+  return {
+    kind: 'application',
+    actor: row.owner,
+    practices: new Set(row.practices),
+    sandbox: row.mode === 'test',
+    scopes: row.scopes,
+    keyId: row.id,
+  };
 }

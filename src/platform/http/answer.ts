@@ -28,7 +28,8 @@ export class Answer {
     return new Answer(200, body, null, once);
   }
 
-  static created(location: string, body: object, once: object | null = null): Answer {
+  /** @param location null for what has no address of its own */
+  static created(location: string | null, body: object, once: object | null = null): Answer {
     return new Answer(201, body, location, once);
   }
 

@@ -34,6 +34,7 @@ export async function tellBrowsers(app: NestFastifyApplication): Promise<void> {
     allowedHeaders: [
       'authorization',
       'content-type',
+      'hub-on-behalf-of',
       'idempotency-key',
       'if-match',
       'x-request-id',
@@ -41,8 +42,10 @@ export async function tellBrowsers(app: NestFastifyApplication): Promise<void> {
     exposedHeaders: [
       'etag',
       'hub-position',
+      'idempotency-replayed',
       'location',
       'ratelimit',
+      'ratelimit-policy',
       'retry-after',
       'x-request-id',
     ],

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { anApplication, asApplication } from '../../../test/support/applications.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { aPractice } from '../../../test/support/factories-patients.js';
-import { startTestHub, type TestHub } from '../../../test/support/start-hub.js';
+import { callApi, startTestHub, type TestHub } from '../../../test/support/start-hub.js';
 import { spellKey } from '../access/api-key.js';
-import { mostFailures } from './rate-limits.js';
+import { addressOf, mostFailures } from './rate-limits.js';
 
 const portal = 'https://portal.example.com';
 const perSecond = 20;
@@ -42,6 +43,32 @@ describe('the limit of a key', () => {
     expect(other.headers.get('ratelimit')).toMatch(/^"key";r=\d+;t=1$/);
   });
 
+  it('is one limit, however key and address are spelled, and for the tokens of the key too', async () => {
+    const application = await anApplication(hub, [await aPractice(hub)]);
+    const { key, api } = await asApplication(hub, application);
+    const { token } = (await api('POST', '/v1/tokens', {})).body;
+    const spellings = [
+      ['/v1/me', `Bearer ${key}`],
+      ['/v1/me', `bEARER   ${key}`],
+      ['/%761/me', `Bearer ${key}`],
+      ['/v1/me?x=1', `Bearer ${key}`],
+      ['/v1/nowhere', `Bearer ${key}`],
+      ['/v1/me', `Bearer ${token}`],
+    ] as const;
+    await eventually(async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 60 }, (_, i) => {
+          const [path, authorization] = spellings[i % spellings.length]!;
+          return fetch(`${hub.url}${path}`, { headers: { authorization } });
+        }),
+      );
+      // Even where two windows share them, all together are let in twice at most.
+      const admitted = answers.filter(({ status }) => status !== 429);
+      expect(admitted.length).toBeLessThanOrEqual(2 * perSecond);
+      expect(admitted.length).toBeGreaterThanOrEqual(perSecond);
+    });
+  });
+
   it('counts neither health nor metrics', async () => {
     const paths = Array.from({ length: 2 * perSecond }, () => `${hub.url}/health/live`);
     const answers = await Promise.all(paths.map((path) => fetch(path)));
@@ -62,6 +89,48 @@ describe('keys that open nothing', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await own.api('GET', '/v1/me')).status).toBe(200);
     await own.close();
+  });
+
+  it('are guesses where health is asked too, and many at once wait while keys in use are let in', async () => {
+    const own = await startTestHub();
+    const client = await asApplication(own, await anApplication(own, [await aPractice(own)]));
+    expect((await client.api('GET', '/v1/me')).status).toBe(200);
+    const guess = (path: string) =>
+      callApi(own.url, spellKey('live', randomBytes(32)), 'GET', path);
+    for (let i = 0; i < mostFailures; i += 1) {
+      expect((await guess('/health/ready')).body.horizonHeldBy).toBeUndefined();
+    }
+    const guesses = await Promise.all(Array.from({ length: 100 }, () => guess('/v1/me')));
+    expect(new Set(guesses.map(({ status }) => status))).toEqual(new Set([429]));
+    // Of those the database was asked for ten in each second, and the others may try again in the next.
+    const waits = guesses.filter(({ headers }) => headers.get('retry-after') === '1');
+    expect(waits.length).toBeGreaterThan(50);
+    expect((await client.api('GET', '/v1/me')).status).toBe(200);
+    await own.close();
+  });
+
+  it('are counted by the address that a trusted proxy names, and nobody else can name one', async () => {
+    for (const [trusted, isShared] of [
+      ['127.0.0.0/8', false],
+      ['10.0.0.0/8', true],
+    ] as const) {
+      const own = await startTestHub({ settings: { HUB_TRUSTED_PROXIES: trusted } });
+      const guess = (from: string) =>
+        callApi(own.url, spellKey('live', randomBytes(32)), 'GET', '/v1/me', undefined, {
+          'x-forwarded-for': from,
+        });
+      for (let i = 0; i < mostFailures; i += 1) await guess(`2001:db8::${i.toString(16)}`);
+      expect((await guess('2001:db8::ffff')).status).toBe(429);
+      expect((await guess('203.0.113.7')).status).toBe(isShared ? 429 : 401);
+      await own.close();
+    }
+  });
+
+  it('are counted for a network of IPv6, since each who has one has all of its addresses', () => {
+    expect(addressOf('2001:db8:1:2:aaaa::1')).toBe(addressOf('2001:db8:1:2:bbbb::2'));
+    expect(addressOf('2001:db8:1:3::1')).not.toBe(addressOf('2001:db8:1:2::1'));
+    expect(addressOf('::ffff:192.0.2.1')).toBe('192.0.2.1');
+    expect(addressOf('192.0.2.2')).not.toBe(addressOf('192.0.2.1'));
   });
 });
 
@@ -86,13 +155,14 @@ describe('a browser', () => {
         headers: {
           origin,
           'access-control-request-method': 'POST',
-          'access-control-request-headers': 'authorization,content-type',
+          'access-control-request-headers': 'authorization,content-type,hub-on-behalf-of',
         },
       });
     const named = await preflight(portal);
     expect(named.status).toBe(204);
     expect(named.headers.get('access-control-allow-origin')).toBe(portal);
     expect(named.headers.get('access-control-allow-credentials')).toBeNull();
+    expect(named.headers.get('access-control-allow-headers')).toContain('hub-on-behalf-of');
     const other = await preflight('https://elsewhere.example.com');
     expect(other.headers.get('access-control-allow-origin')).toBeNull();
     const closed = await startTestHub();

@@ -3,6 +3,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 
 const tags = {
   applications: 'Who calls besides the operator, and with which keys.',
+  tokens: 'For browsers and streams: as a key, with no more rights, for minutes.',
   practices: 'Locations, their clock and their reminder rules.',
   patients: 'Humans and animals.',
   accounts: 'Who pays, and for an animal who owns.',

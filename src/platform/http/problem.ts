@@ -70,3 +70,10 @@ export function invalidParameter(parameter: string, code: string, detail: string
     errors: [{ parameter, code, detail }],
   });
 }
+
+/** A refusal for now. */
+export function tooMany(detail: string, retryAfterSeconds: number): Problem {
+  return new Problem(429, 'rate_limited', `${detail} Try again in ${retryAfterSeconds} s.`, {
+    retryAfterSeconds,
+  });
+}

@@ -1,5 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { bearerOf, type Credential } from '../access/bearer.js';
 import type { Caller } from '../access/caller.js';
 import { invalidParameter, Problem } from './problem.js';
 
@@ -19,6 +20,16 @@ export class RequestContext {
 
   get caller(): Caller {
     return this.request.caller!;
+  }
+
+  /** What the caller was let in by. */
+  get credential(): Credential {
+    return bearerOf(this.authorization)!;
+  }
+
+  /** For who waits so long that the caller must be asked for again. */
+  get authorization(): string | undefined {
+    return this.header('authorization');
   }
 
   /** Cause of the events this request writes; the request id correlates them. */

@@ -9,9 +9,13 @@ import { problemOf, writeProblem } from './problem.filter.js';
 
 export const mostBodyBytes = 256 * 1024;
 
-/** The HTTP side of the hub: limits first, so that no request can hold a connection or memory for long. */
-export function httpAdapter(): FastifyAdapter {
+/**
+ * The HTTP side of the hub: limits first, so that no request can hold a connection or memory for long.
+ * @param trustedProxies networks whose `X-Forwarded-For` names the address of who calls; nobody else's does
+ */
+export function httpAdapter(trustedProxies: readonly string[] = []): FastifyAdapter {
   return new FastifyAdapter({
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     bodyLimit: mostBodyBytes,
     requestTimeout: 30_000,
     // Above what load balancers keep idle connections for, so that they close first and no request is cut.
