@@ -27,6 +27,17 @@ if (!ajv.validate(schema, known)) {
 for (const name of Object.keys(compose.services.hub.environment)) {
   if (!envExample().includes(`# ${name}=`)) problems.push(`the hub has no setting ${name}`);
 }
+// A secret that stands in a public file is none: each comes from the environment, and without it nothing starts.
+for (const [service, { environment = {} }] of Object.entries<{ environment?: object }>(
+  compose.services,
+)) {
+  for (const [name, value] of Object.entries(environment)) {
+    const isSecret = /PASSWORD|SECRET|_KEY$|DATABASE_URL/.test(name);
+    if (isSecret && !/\$\{\w+:\?/.test(String(value))) {
+      problems.push(`${name} of ${service} must come from the environment: \${NAME:?…}`);
+    }
+  }
+}
 for (const [service, { healthcheck }] of Object.entries<{ healthcheck?: object }>(
   compose.services,
 )) {

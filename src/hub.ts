@@ -14,6 +14,7 @@ import { tellBrowsers } from './platform/http/browsers.js';
 import { limitRates } from './platform/http/rate-limits.js';
 import { httpAdapter, prepareServer } from './platform/http/server.js';
 import { Logger } from './platform/logger.js';
+import { looseSettings } from './platform/safe-defaults.js';
 import type { Settings } from './platform/settings.js';
 import { logOpenNetworks } from './subscriptions/deliveries/open-networks.js';
 
@@ -72,6 +73,7 @@ export async function startHub(
     let isTold = false;
     if (created) undo.push(async () => void (isTold || (await forgetOperatorKeys(pool))));
 
+    for (const message of looseSettings(settings)) logger.warn(message);
     logOpenNetworks(settings, logger);
     const foundation = { settings, databaseUrl, logger, pool, signals, keys };
     const app = await NestFactory.create<NestFastifyApplication>(

@@ -11,6 +11,7 @@ import {
   url,
   type Reader,
 } from './setting-readers.js';
+import { unsafeSettings } from './safe-defaults.js';
 
 interface Definition<T> {
   env: string;
@@ -271,6 +272,9 @@ export function readSettings(environment: Record<string, string | undefined>): S
     problems.push(
       'HUB_KAFKA_SASL_MECHANISM needs HUB_KAFKA_SASL_USERNAME and HUB_KAFKA_SASL_PASSWORD.',
     );
+  }
+  if (!settings.embedded || environment.NODE_ENV === 'production') {
+    problems.push(...unsafeSettings(settings));
   }
   if (problems.length > 0) throw new InvalidSettings(problems);
   return settings;
