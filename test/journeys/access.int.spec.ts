@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openApiDocument } from '../../src/platform/http/open-api.js';
 import { anApplication, asApplication, type Client } from '../support/applications.js';
 import { book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
+import { documentedBy, isDocumentation, routedBy, type Route } from '../support/routes.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../support/start-hub.js';
+import { pathOf } from '../support/things.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
 /*
- * Two practice applications that know nothing of each other. The routes come from the hub itself, so that a new one
+ * Two practice applications that know nothing of each other. The routes come from the hub's router, so that a new one
  * cannot be forgotten: whoever adds a parameter has to say here what stands for it.
  */
 
@@ -77,24 +78,13 @@ async function made(application: { id: string }): Promise<Record<string, string>
   };
 }
 
-interface Route {
-  method: string;
-  /** As the document has it, with parameters in braces. */
-  template: string;
+interface Asked extends Route {
   path: string;
 }
 
-function routes(): Route[] {
-  const { paths } = openApiDocument(hub.app);
-  return Object.entries(paths).flatMap(([template, operations]) =>
-    ['get', 'post', 'patch', 'delete'].flatMap((method) => {
-      if (!(method in operations)) return [];
-      const path = template.replace(/\{(\w+)\}/g, (_, name: string) => {
-        if (!ours[name]) throw new Error(`say what stands for {${name}} of ${template}`);
-        return ours[name];
-      });
-      return [{ method: method.toUpperCase(), template, path }];
-    }),
+function routes(): Asked[] {
+  return routedBy(hub).flatMap((route) =>
+    isDocumentation(route) ? [] : [{ ...route, path: pathOf(route.template, ours) }],
   );
 }
 
@@ -104,12 +94,19 @@ const common = /^\/v1\/(me$|event-types)/;
 /** Lists and creations at the top: each application has its own. */
 const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens'];
 
-function call(client: Client, { method, path }: Route): Promise<ApiAnswer> {
+function call(client: Client, { method, path }: Asked): Promise<ApiAnswer> {
   const body = method === 'GET' || method === 'DELETE' ? undefined : {};
   return client.api(method, path, body, { 'if-match': '*' });
 }
 
 describe('every route', () => {
+  it('is in the document, and everything in the document is a route', () => {
+    const spelled = (all: Route[]) => all.map(({ method, template }) => `${method} ${template}`);
+    const routed = spelled(routedBy(hub).filter((route) => !isDocumentation(route)));
+    expect(routed.length).toBeGreaterThan(60);
+    expect(routed.sort()).toEqual(spelled(documentedBy(hub)).sort());
+  });
+
   it('lets nobody in without a key, but to health and metrics', async () => {
     for (const route of routes()) {
       const { status } = await fetch(`${hub.url}${route.path}`, { method: route.method });

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import { openApiDocument } from '../../src/platform/http/open-api.js';
-import { anApplication, asApplication } from '../support/applications.js';
-import { book } from '../support/factories-appointments.js';
-import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { attacksOn, operationsOf, type Attack } from '../support/malformed.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
+import { someThings } from '../support/things.js';
 
 /*
  * Nobody brings the hub down, or gets more out of it than a problem, by what they send. The requests are made from the
@@ -22,34 +20,7 @@ let known: Record<string, string>;
 
 beforeAll(async () => {
   hub = await startTestHub({ settings: { HUB_API_RATE_LIMIT: '0' } });
-  const practice = await aPractice(hub);
-  const patient = await aPatient(hub, practice);
-  const clinic = { practiceId: practice.id, patientId: patient.id, accountId: patient.accountId };
-  const application = await anApplication(hub, [practice]);
-  const entry = (family: 'charges' | 'payments' | 'adjustments') =>
-    anEntry(hub, practice, family, { patientId: patient.id });
-  const charge = await entry('charges');
-  // Nobody listens there.
-  const target = { url: 'http://127.0.0.1:9/', eventTypes: ['patient.created'] };
-  const { rows } = await hub.database.query('select id from events limit 1');
-  known = {
-    practiceId: practice.id,
-    patientId: patient.id,
-    accountId: patient.accountId,
-    appointmentId: (await book(hub, clinic, '2031-03-10T15:30:00Z')).id,
-    chargeId: charge.id,
-    entryId: charge.id,
-    paymentId: (await entry('payments')).id,
-    adjustmentId: (await entry('adjustments')).id,
-    endpointId: (await hub.api('POST', '/v1/endpoints', target)).body.id,
-    deliveryId: crypto.randomUUID(),
-    replayId: crypto.randomUUID(),
-    eventId: rows[0].id,
-    applicationId: application.id,
-    keyId: (await asApplication(hub, application)).keyId,
-    type: 'charge.posted',
-    version: '1',
-  };
+  ({ known } = await someThings(hub));
 });
 afterAll(() => hub.close());
 
