@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { startHubProcess, type HubProcess } from '../demo/hub-process.js';
 import type { LoaderOrder } from './loader.js';
+import { masterKey } from './sealing.js';
 
 const practiceCount = 20;
 const patientsEach = 5;
@@ -59,6 +60,7 @@ export class BenchHub {
     this.hub = await startHubProcess({
       DATABASE_URL: this.databaseUrl,
       HUB_OPERATOR_KEY: this.key,
+      HUB_MASTER_KEY: masterKey,
       HUB_ALLOW_NETWORKS: '127.0.0.0/8',
       HUB_PUBLIC_URL: '',
       HUB_LOG_LEVEL: 'error',

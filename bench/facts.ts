@@ -8,6 +8,7 @@ import { catalog } from '../src/events/catalog/catalog.js';
 import { Outbox, type NewEvent } from '../src/events/outbox/outbox.js';
 import { readSettings } from '../src/platform/settings.js';
 import { WebhookBodies } from '../src/subscriptions/deliveries/webhook-body.js';
+import { withKeys } from './sealing.js';
 
 /** Of one transaction, over all practices: a night's import, not a click. */
 const eventsPerTransaction = 1000;
@@ -37,16 +38,18 @@ export async function writeCharges(
   const source = await new DataSource(dataSourceOptions(databaseUrl, connections)).initialize();
   const signals = new Signals(databaseUrl);
   const transactions = new Transactions(source, signals);
-  const outbox = new Outbox();
   const cause = { actor: 'operator', correlationId: 'bench' };
   try {
-    for (let written = 0; written < count; written += eventsPerTransaction) {
-      const size = Math.min(eventsPerTransaction, count - written);
-      const charges = Array.from({ length: size }, (_, i) =>
-        chargePosted(practiceIds[i % practiceIds.length]!),
-      );
-      await transactions.run(practiceIds, (tx) => outbox.append(tx, cause, charges));
-    }
+    await withKeys(databaseUrl, signals, async (keys) => {
+      const outbox = new Outbox(keys);
+      for (let written = 0; written < count; written += eventsPerTransaction) {
+        const size = Math.min(eventsPerTransaction, count - written);
+        const charges = Array.from({ length: size }, (_, i) =>
+          chargePosted(practiceIds[i % practiceIds.length]!),
+        );
+        await transactions.run(practiceIds, (tx) => outbox.append(tx, cause, charges));
+      }
+    });
   } finally {
     await signals.stop();
     await source.destroy();

@@ -142,6 +142,7 @@ export class Stage {
       DATABASE_URL: this.database.url,
       HOST: '127.0.0.1',
       PORT: '0',
+      HUB_MASTER_KEY: randomBytes(32).toString('base64'),
       HUB_OPERATOR_KEY: `hub_live_${randomBytes(24).toString('base64url')}`,
       HUB_ALLOW_NETWORKS: '127.0.0.0/8',
       HUB_LEASE_SECONDS: '2',

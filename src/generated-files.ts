@@ -10,6 +10,8 @@ import { openApiDocument } from './platform/http/open-api.js';
 import { httpAdapter } from './platform/http/server.js';
 import { Logger } from './platform/logger.js';
 import { envExample, readSettings } from './platform/settings.js';
+import { DataKeys } from './sealing/data-keys.js';
+import { MasterKeys } from './sealing/master-keys.js';
 
 /** Files that are made from the code, by name: `npm run generate` writes them, `npm run check` compares them. */
 export async function generatedFiles(): Promise<Record<string, string>> {
@@ -27,7 +29,9 @@ async function openApi(): Promise<string> {
   const logger = new Logger('silent');
   const pool = new EnginePool(databaseUrl, settings.databaseConnections);
   const signals = new Signals(databaseUrl);
-  const foundation = { settings, databaseUrl, logger, pool, signals, keys: new OperatorKeys([]) };
+  const dataKeys = new DataKeys(pool, MasterKeys.of([]), signals, logger);
+  const keys = new OperatorKeys([]);
+  const foundation = { settings, databaseUrl, logger, pool, signals, keys, dataKeys };
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.on(foundation),
     httpAdapter(),

@@ -16,6 +16,9 @@ import { httpAdapter, prepareServer } from './platform/http/server.js';
 import { Logger } from './platform/logger.js';
 import { looseSettings } from './platform/safe-defaults.js';
 import type { Settings } from './platform/settings.js';
+import { DataKeys } from './sealing/data-keys.js';
+import { isOpenToOthers, loadMasterKeys } from './sealing/load-master-keys.js';
+import { sealWhatIsPlain } from './sealing/seal-what-is-plain.js';
 import { logOpenNetworks } from './subscriptions/deliveries/open-networks.js';
 
 export interface RunningHub {
@@ -24,6 +27,8 @@ export interface RunningHub {
   app: NestFastifyApplication;
   /** Where the embedded database keeps its data, if it is the embedded one. */
   dataDir?: string;
+  /** Where its master keys lie, if in a file. */
+  masterKeyFile?: string;
   /** The operator's key, if it was made just now; it cannot be had again. */
   createdKey?: string;
   /** Finishes what is under way, gives back every lease, stops the embedded database. */
@@ -35,7 +40,7 @@ const databaseWaitMs = 60_000;
 
 /**
  * Opens the database (the embedded one where none is configured), migrates it and serves.
- * @throws EmbeddedPostgresError, UnsupportedServer with what to do about it.
+ * @throws EmbeddedPostgresError, UnsupportedServer, MasterKeyMissing with what to do about it.
  */
 export async function startHub(
   settings: Settings,
@@ -68,6 +73,8 @@ export async function startHub(
     const signals = new Signals(databaseUrl);
     undo.push(() => signals.stop());
     await signals.start();
+    const { dataKeys, masterKeyFile } = await openDataKeys(settings, pool, signals, logger);
+    undo.push(() => dataKeys.stop());
     const { keys, created } = await loadOperatorKeys(pool, settings.operatorKey);
     // Told only where the start succeeds; a key that nobody has seen must not be the one that counts.
     let isTold = false;
@@ -75,7 +82,7 @@ export async function startHub(
 
     for (const message of looseSettings(settings)) logger.warn(message);
     logOpenNetworks(settings, logger);
-    const foundation = { settings, databaseUrl, logger, pool, signals, keys };
+    const foundation = { settings, databaseUrl, logger, pool, signals, keys, dataKeys };
     const app = await NestFactory.create<NestFastifyApplication>(
       AppModule.on(foundation),
       httpAdapter(settings.trustedProxies),
@@ -90,11 +97,41 @@ export async function startHub(
     const address = app.getHttpServer().address();
     settings.boundPort = typeof address === 'object' && address ? address.port : settings.port;
     isTold = true;
-    return { url: settings.baseUrl, app, dataDir: embedded?.dataDir, createdKey: created, close };
+    return {
+      url: settings.baseUrl,
+      app,
+      dataDir: embedded?.dataDir,
+      masterKeyFile,
+      createdKey: created,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Before anything is served: what an earlier version left in plain text is sealed first. */
+async function openDataKeys(
+  settings: Settings,
+  pool: EnginePool,
+  signals: Signals,
+  logger: Logger,
+): Promise<{ dataKeys: DataKeys; masterKeyFile?: string }> {
+  const { master, file, isNew } = await loadMasterKeys(settings, pool);
+  if (isNew) logger.info({ file }, 'a master key was made: back it up, apart from the database');
+  if (file && (await isOpenToOthers(file))) {
+    logger.warn({ file }, 'others than its owner may read the master key');
+  }
+  const dataKeys = new DataKeys(pool, master, signals, logger);
+  try {
+    await dataKeys.start();
+    await sealWhatIsPlain(pool, dataKeys, logger);
+  } catch (error) {
+    await dataKeys.stop();
+    throw error;
+  }
+  return { dataKeys, masterKeyFile: file };
 }
 
 async function migrateWhenReachable(url: string, logger: Logger): Promise<void> {

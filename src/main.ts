@@ -4,6 +4,7 @@ import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-err
 import { UnsupportedServer } from './database/migrate.js';
 import { startHub, type RunningHub } from './hub.js';
 import { InvalidSettings, readSettings } from './platform/settings.js';
+import { MasterKeyMissing } from './sealing/master-keys.js';
 
 /** Closing takes seconds; after this the process goes anyway, and the leases run out by themselves. */
 const closeWithinMs = 25_000;
@@ -31,7 +32,10 @@ function closeOnSignal(hub: RunningHub): void {
   process.on('SIGTERM', close);
 }
 
-function welcome({ url, dataDir, createdKey }: RunningHub, keyConfigured: boolean): string {
+function welcome(
+  { url, dataDir, masterKeyFile, createdKey }: RunningHub,
+  keyConfigured: boolean,
+): string {
   const key =
     createdKey ?? (keyConfigured ? '$HUB_OPERATOR_KEY' : '<the key printed at the first start>');
   const lines = [
@@ -39,6 +43,9 @@ function welcome({ url, dataDir, createdKey }: RunningHub, keyConfigured: boolea
     `Practice Event Hub is ready at ${url}`,
     `  docs     ${url}/docs`,
     ...(dataDir ? [`  data     ${dataDir}`] : []),
+    ...(masterKeyFile
+      ? [`  sealed   under ${masterKeyFile}   (back it up: without it the data cannot be read)`]
+      : []),
     createdKey
       ? `  key      ${createdKey}   (shown this once: keep it, or set HUB_OPERATOR_KEY)`
       : `  key      ${keyConfigured ? 'the one in HUB_OPERATOR_KEY' : 'the one printed at the first start (lost? set HUB_OPERATOR_KEY)'}`,
@@ -57,6 +64,7 @@ function explain(error: unknown): string {
   const expected =
     error instanceof InvalidSettings ||
     error instanceof EmbeddedPostgresError ||
+    error instanceof MasterKeyMissing ||
     error instanceof UnsupportedServer;
   if (expected) return error.message;
   const { code, message } = error as { code?: string; message?: string };

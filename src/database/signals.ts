@@ -4,12 +4,12 @@ import { sessionOptions } from './data-source.js';
 
 /**
  * `events`: the log has grown. `deliveries`: there is due work; keys are endpoint ids, or shards where one was changed.
- * `access`: an API key or what it reaches has changed.
+ * `access`: an API key or what it reaches has changed. `keys`: a data key was retired or destroyed.
  */
-export type Channel = 'events' | 'deliveries' | 'access';
+export type Channel = 'events' | 'deliveries' | 'access' | 'keys';
 type Listener = (keys: ReadonlySet<string> | 'all') => void;
 
-const channels: readonly Channel[] = ['events', 'deliveries', 'access'];
+const channels: readonly Channel[] = ['events', 'deliveries', 'access', 'keys'];
 const coalesceMs = 4;
 const reconnectMs = 500;
 /** NOTIFY takes less than 8000 bytes; more keys than fit become "all". */

@@ -21,6 +21,8 @@ export interface TxState {
   client: PooledClient;
   /** What nobody waits for but the end of the transaction, in the order in which it was sent. */
   sent: Promise<unknown>[];
+  /** What is still being made ready and has not been sent: the end of the transaction waits for it. */
+  preparing?: Promise<void>;
   /** The database's clock when the locks were held. */
   locked?: Promise<Date>;
   emitted?: boolean;
@@ -59,6 +61,26 @@ export async function execute<Row extends pg.QueryResultRow>(
  */
 export function send(tx: Tx, statement: Statement, values: unknown[]): void {
   track(stateOf(tx), execute(tx, statement, values));
+}
+
+/**
+ * Sends with `work` once something outside of the transaction is ready, in the order of these calls; the transaction
+ * ends after it, and fails of it. What is sent meanwhile by others goes first.
+ */
+export function sendWhen<T>(tx: Tx, ready: Promise<T>, work: (made: T) => void): void {
+  const state = stateOf(tx);
+  const before = state.preparing;
+  state.preparing = (async () => {
+    const [made] = await Promise.all([ready, before]);
+    work(made);
+  })();
+  // Looked at when the transaction ends.
+  state.preparing.catch(() => undefined);
+}
+
+/** Whether `sendWhen` still waits for something. */
+export function isPreparing(tx: Tx): boolean {
+  return stateOf(tx).preparing !== undefined;
 }
 
 function track({ sent }: TxState, statement: Promise<unknown>): void {
@@ -141,14 +163,18 @@ function begin(tx: Tx, practiceIds: readonly string[]): void {
   if (practiceIds.length > 0) track(state, lockPractices(tx, practiceIds));
 }
 
-async function commit({ client, sent }: TxState): Promise<void> {
+async function commit(state: TxState): Promise<void> {
+  if (state.preparing) await state.preparing;
+  const { client, sent } = state;
   client.gather();
   const [{ command }] = await Promise.all([client.query('commit'), ...sent]);
   // The answer to a commit after a statement that had failed, which PostgreSQL calls no error.
   if (command !== 'COMMIT') throw new Error('A statement of the transaction had failed');
 }
 
-async function failuresOf({ sent }: TxState): Promise<unknown[]> {
+async function failuresOf({ sent, preparing }: TxState): Promise<unknown[]> {
+  // It may send something yet, which must not come behind the rollback.
+  await preparing?.catch(() => undefined);
   const settled = await Promise.allSettled(sent);
   return settled.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
 }

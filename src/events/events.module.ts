@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModuleRef } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { Settings } from '../platform/settings.js';
+import { DataKeys } from '../sealing/data-keys.js';
 import { Cursors } from './bus/cursors.js';
 import { EventBus } from './bus/event-bus.js';
 import { Handover } from './bus/handover.js';
@@ -26,7 +27,7 @@ import { Outbox } from './outbox/outbox.js';
   providers: [
     Outbox,
     EventLog,
-    { provide: ApiLog, useFactory: ApiLog.over, inject: [DataSource] },
+    { provide: ApiLog, useFactory: ApiLog.over, inject: [DataSource, DataKeys] },
     Cursors,
     Handover,
     ParkedEvents,

@@ -141,8 +141,8 @@ describe('housekeeping', () => {
     const endpoint = { url: 'http://127.0.0.1:9/', eventTypes: ['patient.*'], enabled: false };
     const { id } = (await hub.api('POST', '/v1/endpoints', endpoint)).body;
     await hub.database.query(
-      `insert into attempt_responses (delivery_id, number, body, at)
-       select gen_random_uuid(), 1, 'no', now() - make_interval(days => case when n > 1 then 8 else 6 end)
+      `insert into attempt_responses (delivery_id, number, sealed_body, at)
+       select gen_random_uuid(), 1, '\\x00', now() - make_interval(days => case when n > 1 then 8 else 6 end)
        from generate_series(1, 6000) as n`,
     );
     await hub.database.query(

@@ -7,6 +7,7 @@ import { EngineTransactions } from '../database/engine-transactions.js';
 import { Leases } from '../database/leases.js';
 import { Signals } from '../database/signals.js';
 import { Transactions } from '../database/transactions.js';
+import { DataKeys } from '../sealing/data-keys.js';
 import { AccessGuard } from './access/access.guard.js';
 import { Callers } from './access/callers.js';
 import { KeyRing } from './access/key-ring.js';
@@ -28,13 +29,15 @@ export interface Foundation {
   pool: EnginePool;
   signals: Signals;
   keys: OperatorKeys;
+  dataKeys: DataKeys;
 }
 
 /** What every module may use without importing it. */
 @Global()
 @Module({})
 export class PlatformModule {
-  static on({ settings, databaseUrl, logger, pool, signals, keys }: Foundation): DynamicModule {
+  static on(foundation: Foundation): DynamicModule {
+    const { settings, databaseUrl, logger, pool, signals, keys, dataKeys } = foundation;
     return {
       module: PlatformModule,
       imports: [
@@ -50,6 +53,7 @@ export class PlatformModule {
         { provide: EnginePool, useValue: pool },
         { provide: Signals, useValue: signals },
         { provide: OperatorKeys, useValue: keys },
+        { provide: DataKeys, useValue: dataKeys },
         Metrics,
         Leases,
         Transactions,
@@ -69,6 +73,7 @@ export class PlatformModule {
         Metrics,
         EnginePool,
         Signals,
+        DataKeys,
         Leases,
         Transactions,
         EngineTransactions,

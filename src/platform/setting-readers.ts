@@ -74,3 +74,19 @@ export const operatorKey: Reader<string> = (value) => {
   }
   return value;
 };
+
+const masterKeyBytes = 32;
+
+/** Keys of 32 bytes in base64, with commas or line ends between; the first one is in force. */
+export const masterKeys: Reader<Buffer[]> = (value) => {
+  const keys = value
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .map((key) => Buffer.from(key, 'base64'));
+  if (keys.length === 0 || keys.some(({ length }) => length !== masterKeyBytes)) {
+    throw new UnreadableSetting(
+      'must hold keys of 32 bytes in base64 (`openssl rand -base64 32` makes one), with commas between',
+    );
+  }
+  return keys;
+};

@@ -2,6 +2,7 @@ import {
   brokers,
   flag,
   integer,
+  masterKeys,
   networks,
   oneOf,
   operatorKey,
@@ -59,6 +60,18 @@ const definitions = {
     doc: 'Where the embedded database keeps its data.',
     read: text,
     fallback: '.hub',
+  }),
+  masterKey: optional({
+    env: 'HUB_MASTER_KEY',
+    doc: 'What everything that the hub keeps encrypted depends on: 32 random bytes in base64. Several with commas between: the first one wraps, each unwraps. Needed with DATABASE_URL, unless the next one is set; with the embedded database one is made in HUB_DATA_DIR/master.key.',
+    read: masterKeys,
+    example: '<what `openssl rand -base64 32` prints>',
+  }),
+  masterKeyFile: optional({
+    env: 'HUB_MASTER_KEY_FILE',
+    doc: 'A file with the same, one key a line; it is read again when it changes.',
+    read: text,
+    example: '/run/secrets/hub-master-key',
   }),
   kafkaBrokers: optional({
     env: 'KAFKA_BROKERS',
@@ -275,6 +288,9 @@ export function readSettings(environment: Record<string, string | undefined>): S
   }
   if (!settings.embedded || environment.NODE_ENV === 'production') {
     problems.push(...unsafeSettings(settings));
+  }
+  if (settings.masterKey && settings.masterKeyFile) {
+    problems.push('HUB_MASTER_KEY and HUB_MASTER_KEY_FILE say the same; set one of them.');
   }
   if (problems.length > 0) throw new InvalidSettings(problems);
   return settings;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../database/engine-pool.js';
 import { Wakeable } from '../platform/wakeable.js';
+import { DataKeys } from '../sealing/data-keys.js';
 import { byPractice, runsOf, type Due } from './due-batches.js';
 import { ReminderFiring, type Settled } from './reminder-firing.js';
 import type { Fate } from './reminder.rules.js';
@@ -23,6 +24,7 @@ export class ReminderTick {
   constructor(
     private readonly pool: EnginePool,
     private readonly firing: ReminderFiring,
+    private readonly keys: DataKeys,
   ) {}
 
   /**
@@ -65,6 +67,8 @@ export class ReminderTick {
         text: findDueSql,
         values: [moment, mostDue, ...after],
       });
+      // All at once: a burst over a thousand practices that have no key yet would else make one after the other.
+      await this.keys.prepare(rows.map(({ practiceId }) => practiceId));
       await this.inLanes(turned(runsOf(rows, batchSize)), (run) => work(run, goesOn));
       if (rows.length < mostDue) return;
       const { dueAt, id } = rows.at(-1)!;

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { EnginePool } from '../database/engine-pool.js';
 import { Settings } from '../platform/settings.js';
+import { DataKeys } from '../sealing/data-keys.js';
 import { DeliveriesController } from './deliveries/deliveries.controller.js';
 import { DeliveriesService } from './deliveries/deliveries.service.js';
 import { DeadLetters } from './deliveries/dead-letters.js';
@@ -63,8 +64,8 @@ import { StreamsService } from './streams/streams.service.js';
     ReplayRunner,
     {
       provide: EventCache,
-      useFactory: (pool: EnginePool) => new EventCache(pool),
-      inject: [EnginePool],
+      useFactory: (pool: EnginePool, keys: DataKeys) => new EventCache(pool, keys),
+      inject: [EnginePool, DataKeys],
     },
     EndpointHealth,
     DeadLetters,

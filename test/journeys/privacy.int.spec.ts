@@ -7,6 +7,7 @@ import { anAnimal, anEntry, aPatient, aPractice } from '../support/factories-pat
 import { openHubStage, type HubProcess, type HubStage } from '../support/hub-process.js';
 import { readStream, subscribe } from '../support/streams.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
+import { secretsOf } from '../support/sealed.js';
 
 /** Stands in every field that tells of a person, and in nothing else. */
 const marker = 'Zaphod';
@@ -128,8 +129,8 @@ describeOnBothBuses('what a hub writes about its work', (bus) => {
     });
     const metrics = await (await fetch(`${hub.url}/metrics`)).text();
     const health = (await hub.api('GET', '/health/ready')).body;
-    const keys = await stage.database.query('select secret from endpoint_secrets');
-    expect(keys.rows).toHaveLength(3);
+    const keys = await secretsOf(stage.database);
+    expect(keys).toHaveLength(3);
     await hub.stop();
 
     // It did say something, of its failures too.
@@ -140,7 +141,7 @@ describeOnBothBuses('what a hub writes about its work', (bus) => {
     const lines = [hub.output(), metrics, ...told].join('\n').toLowerCase().split('\n');
     const secrets = [
       hub.key,
-      ...keys.rows.map(({ secret }) => secret.slice(secret.indexOf('_') + 1)),
+      ...keys.map((secret) => secret.slice(secret.indexOf('_') + 1)),
       new URL(stage.databaseUrl).password,
     ];
     for (const hidden of [marker, phone, birthDate, ...secrets]) {

@@ -22,7 +22,9 @@ import { Outbox } from '../../src/events/outbox/outbox.js';
 import type { Position } from '../../src/events/position.js';
 import { Logger } from '../../src/platform/logger.js';
 import { readSettings } from '../../src/platform/settings.js';
+import type { DataKeys } from '../../src/sealing/data-keys.js';
 import { createTestDatabase } from './postgres.js';
+import { testKeys } from './sealed.js';
 
 /** The log as it is, which also tells how often it was read: what a test waits for instead of a while. */
 class WatchedLog extends EventLog {
@@ -88,7 +90,10 @@ export async function openBusStage(settings: Record<string, string> = {}): Promi
   const signals = new Signals(url);
   await signals.start();
   const transactions = new Transactions(dataSource, signals);
-  const outbox = new Outbox();
+  const keyPool = new EnginePool(url, 8);
+  const keys = testKeys(keyPool, signals);
+  await keys.start();
+  const outbox = new Outbox(keys);
   const hubs = new Set<BusHub>();
 
   const append = (tx: Tx, practiceId: string, subjectId: string, subjectVersion: number) => {
@@ -106,7 +111,7 @@ export async function openBusStage(settings: Record<string, string> = {}): Promi
     outbox,
     append,
     startHub: (more = {}) => {
-      const hub = startBusHub(url, signals, { ...settings, ...more }, () => hubs.delete(hub));
+      const hub = startBusHub(url, signals, keys, { ...settings, ...more }, () => hubs.delete(hub));
       hubs.add(hub);
       return hub;
     },
@@ -134,6 +139,8 @@ export async function openBusStage(settings: Record<string, string> = {}): Promi
       ),
     close: async () => {
       await Promise.all([...hubs].map((hub) => hub.close()));
+      await keys.stop();
+      await keyPool.end();
       await signals.stop();
       await dataSource.destroy();
       await database.end();
@@ -145,6 +152,7 @@ export async function openBusStage(settings: Record<string, string> = {}): Promi
 function startBusHub(
   url: string,
   signals: Signals,
+  keys: DataKeys,
   environment: Record<string, string>,
   onClose: () => void,
 ): BusHub {
@@ -156,7 +164,7 @@ function startBusHub(
   });
   const logger = new Logger(process.env.TEST_LOG_LEVEL ?? 'silent');
   const pool = new EnginePool(url, settings.databaseConnections);
-  const log = new WatchedLog(pool);
+  const log = new WatchedLog(pool, keys);
   const cursors = new Cursors(pool);
   const handover = new Handover(cursors, pool);
   const parked = new ParkedEvents(pool);

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { Transactions } from '../../src/database/transactions.js';
-import { catalog } from '../../src/events/catalog/catalog.js';
+import { catalog, type EventData } from '../../src/events/catalog/catalog.js';
 import { Outbox } from '../../src/events/outbox/outbox.js';
 import type { TestHub } from './start-hub.js';
 
@@ -9,6 +9,7 @@ export async function emitPatientCreated(
   hub: TestHub,
   practiceId: string,
   count = 1,
+  more: Partial<EventData<'patient.created'>> = {},
 ): Promise<string[]> {
   const transactions = hub.app.get(Transactions);
   const outbox = hub.app.get(Outbox);
@@ -24,7 +25,7 @@ export async function emitPatientCreated(
           practiceId,
           subjectId: patientId,
           subjectVersion: 1,
-          data: { ...catalog['patient.created'].example, patientId, accountId },
+          data: { ...catalog['patient.created'].example, patientId, accountId, ...more },
         };
       }),
     ),

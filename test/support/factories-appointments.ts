@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Api, ApiAnswer, TestHub } from './start-hub.js';
+import { readEvents } from './sealed.js';
 
 type Database = Pick<TestHub, 'database'>;
 
@@ -105,12 +106,15 @@ export async function eventsOf(
   hub: Database,
   { id }: { id: string },
 ): Promise<{ id: string; type: string; subjectVersion: number; time: Date; data: any }[]> {
-  const { rows } = await hub.database.query(
-    `select id, type, subject_version as "subjectVersion", time, actor, data from events
-     where subject = $1 order by generation, xact_id, seq`,
-    [`appointments/${id}`],
-  );
-  return rows;
+  const events = await readEvents(hub.database, 'subject = $1', [`appointments/${id}`]);
+  return events.map(({ subject_version: subjectVersion, id, type, time, actor, data }) => ({
+    id,
+    type,
+    subjectVersion,
+    time,
+    actor,
+    data,
+  }));
 }
 
 /** The rows of an appointment's reminders, in order of sequence and moment. */

@@ -1,4 +1,5 @@
 import type { Api, TestHub } from './start-hub.js';
+import { readEvents } from './sealed.js';
 
 /** A practice, so that each test has one of its own and none sees another's facts. */
 export async function aPractice(hub: Api, change: object = {}): Promise<any> {
@@ -83,12 +84,14 @@ export interface LoggedEvent {
 
 /** What the log holds about a practice, in its order; straight from the table, so that nothing is awaited. */
 export async function loggedEvents(hub: TestHub, practice: { id: string }): Promise<LoggedEvent[]> {
-  const { rows } = await hub.database.query<LoggedEvent>(
-    `select type, subject, subject_version as version, actor, data from events
-     where practice_id = $1 order by generation, xact_id, seq`,
-    [practice.id],
-  );
-  return rows;
+  const events = await readEvents(hub.database, 'practice_id = $1', [practice.id]);
+  return events.map(({ type, subject, subject_version: version, actor, data }) => ({
+    type,
+    subject,
+    version,
+    actor,
+    data,
+  }));
 }
 
 /** The events that `act` wrote. */

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { buildTestHub } from './build-hub.js';
 import { createTestDatabase } from './postgres.js';
+import { testMasterKey } from './sealed.js';
 import { callApi, testKey, type ApiAnswer } from './start-hub.js';
 
 const readyWithinMs = 60_000;
@@ -91,6 +92,7 @@ function environment({ databaseUrl, settings }: HubProcessOptions): NodeJS.Proce
     HOST: '127.0.0.1',
     PORT: '0',
     HUB_OPERATOR_KEY: testKey,
+    HUB_MASTER_KEY: testMasterKey,
     HUB_ALLOW_NETWORKS: '127.0.0.0/8,::1/128',
     HUB_LEASE_SECONDS: '2',
     HUB_DATABASE_CONNECTIONS: '12',

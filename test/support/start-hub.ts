@@ -4,6 +4,7 @@ import { startHub, type RunningHub } from '../../src/hub.js';
 import { Logger } from '../../src/platform/logger.js';
 import { readSettings } from '../../src/platform/settings.js';
 import { createTestDatabase } from './postgres.js';
+import { testMasterKey } from './sealed.js';
 
 export interface ApiAnswer<T = any> {
   status: number;
@@ -51,6 +52,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     HOST: '127.0.0.1',
     PORT: '0',
     HUB_OPERATOR_KEY: testKey,
+    HUB_MASTER_KEY: testMasterKey,
     HUB_ALLOW_NETWORKS: '127.0.0.0/8,::1/128',
     HUB_LEASE_SECONDS: '2',
     HUB_DATABASE_CONNECTIONS: '12',

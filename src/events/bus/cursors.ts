@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../../database/engine-pool.js';
-import { positionFromRow } from '../log/event-log.js';
+import { positionFromRow } from '../log/event-rows.js';
 import type { Position } from '../position.js';
 import type { BusKind } from './event-bus.js';
 

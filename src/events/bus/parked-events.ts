@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../../database/engine-pool.js';
 import { isTransient } from '../../database/errors.js';
-import { headerFromRow, type HeaderRow } from '../log/event-log.js';
+import { headerFromRow } from '../log/event-log.js';
+import type { HeaderRow } from '../log/event-rows.js';
 import { BatchTaken } from './claim.js';
 import { reasonOf } from './consume.js';
 import type { BatchHandler, BusKind } from './event-bus.js';

@@ -162,7 +162,7 @@ describe.each(eventTypes)('%s', (type) => {
       actor: 'operator',
       correlationid: 'r-1',
     });
-    const { links: shownLinks, ...shown } = data;
+    const { links: shownLinks, ...shown } = data!;
     expect(shown).toEqual(projectFields(fields, example, mode));
     const prefix = `https://hub.example/v1${isOfPractice ? `/practices/${practiceId}` : ''}`;
     expect(shownLinks).toEqual(

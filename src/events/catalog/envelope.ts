@@ -1,3 +1,4 @@
+import type { Lost } from '../../sealing/data-keys.js';
 import { definitionOf, isEventType } from './catalog.js';
 import { projectFields, type PayloadMode } from './fields.js';
 
@@ -21,6 +22,8 @@ export interface StoredEvent {
   causationId: string | null;
   traceparent: string | null;
   data: object;
+  /** Why there is no data: it was erased, or does not open. */
+  lost?: Lost;
 }
 
 /** CloudEvents 1.0 in structured JSON, with the hub's extensions. */
@@ -31,15 +34,18 @@ export interface CloudEvent {
   source: string;
   subject: string;
   time: string;
-  datacontenttype: 'application/json';
-  dataschema: string;
+  /** These two go with `data`. */
+  datacontenttype?: 'application/json';
+  dataschema?: string;
   practiceid?: string;
   subjectversion: number;
   actor: string;
   correlationid: string;
   causationid?: string;
   traceparent?: string;
-  data: Record<string, unknown>;
+  /** Left out, and `hubwithheld` says why, where it was erased or cannot be opened. */
+  data?: Record<string, unknown>;
+  hubwithheld?: Lost;
 }
 
 export interface View {
@@ -58,15 +64,19 @@ export function toCloudEvent(stored: StoredEvent, { mode, publicUrl }: View): Cl
     source: stored.source,
     subject: stored.subject,
     time: stored.time.toISOString(),
-    datacontenttype: 'application/json',
-    dataschema: `${publicUrl}/v1/event-types/${stored.type}/versions/${stored.typeVersion}/schema?mode=${mode}`,
+    ...(!stored.lost && {
+      datacontenttype: 'application/json',
+      dataschema: `${publicUrl}/v1/event-types/${stored.type}/versions/${stored.typeVersion}/schema?mode=${mode}`,
+    }),
     ...(practiceId && { practiceid: practiceId }),
     subjectversion: stored.subjectVersion,
     actor: stored.actor,
     correlationid: stored.correlationId,
     ...(causationId && { causationid: causationId }),
     ...(traceparent && { traceparent }),
-    data: projectData(stored, mode, publicUrl),
+    ...(stored.lost
+      ? { hubwithheld: stored.lost }
+      : { data: projectData(stored, mode, publicUrl) }),
   };
 }
 

@@ -3,12 +3,14 @@ import { DataSource } from 'typeorm';
 import { Signals } from '../../database/signals.js';
 import { reaches, type Caller } from '../../platform/access/caller.js';
 import { Settings } from '../../platform/settings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { Wakeable } from '../../platform/wakeable.js';
 import { toCloudEvent, type CloudEvent, type StoredEvent } from '../catalog/envelope.js';
 import { matcherOf } from '../catalog/type-patterns.js';
 import { LogPace } from '../bus/log-pace.js';
 import { ApiLog } from '../log/api-log.js';
-import { eventFromRow, type EventRow, type LogPage } from '../log/event-log.js';
+import type { LogPage } from '../log/event-log.js';
+import { openEvents, type EventRow } from '../log/event-rows.js';
 import { readEventByIdSql } from '../log/sql/read-log.js';
 import { formatPosition, logStart, parsePosition, type Position } from '../position.js';
 
@@ -34,6 +36,7 @@ export class FeedService implements OnModuleDestroy {
     private readonly dataSource: DataSource,
     private readonly signals: Signals,
     private readonly settings: Settings,
+    private readonly keys: DataKeys,
   ) {}
 
   onModuleDestroy(): void {
@@ -88,7 +91,7 @@ export class FeedService implements OnModuleDestroy {
   /** Undefined also where it is not the caller's to know. */
   async get(caller: Caller, id: string): Promise<CloudEvent | undefined> {
     const rows: EventRow[] = await this.dataSource.query(readEventByIdSql, [id]);
-    const event = rows[0] && eventFromRow(rows[0]);
+    const [event] = await openEvents(rows, this.keys);
     return event && mayKnow(caller, event) ? this.show(event) : undefined;
   }
 

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { DataSource } from 'typeorm';
+import type { DataKeys } from '../../sealing/data-keys.js';
 import { EventLog } from './event-log.js';
 
 /**
@@ -7,7 +8,7 @@ import { EventLog } from './event-log.js';
  * its own.
  */
 export class ApiLog extends EventLog {
-  static over(dataSource: DataSource): ApiLog {
-    return new ApiLog((dataSource.driver as unknown as { master: Pool }).master);
+  static over(dataSource: DataSource, keys: DataKeys): ApiLog {
+    return new ApiLog((dataSource.driver as unknown as { master: Pool }).master, keys);
   }
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { v7 as uuidv7 } from 'uuid';
 import { openBusStage, type BusStage } from '../../../test/support/bus-stage.js';
 import { eventually } from '../../../test/support/eventually.js';
+import { testKeys } from '../../../test/support/sealed.js';
 import { EnginePool } from '../../database/engine-pool.js';
 import { comparePositions, logStart, parsePosition, type Position } from '../position.js';
 import { CursorUnusable, EventLog } from './event-log.js';
@@ -13,7 +14,7 @@ let log: EventLog;
 beforeAll(async () => {
   stage = await openBusStage();
   pool = new EnginePool(stage.url, 20);
-  log = new EventLog(pool);
+  log = new EventLog(pool, testKeys(pool));
 });
 afterAll(async () => {
   await pool.end();
@@ -42,8 +43,8 @@ const idsAfter = async (position: Position, limit = 1000) =>
 async function restored(generation: number, xactId: string): Promise<string> {
   const { rows } = await stage.database.query(
     `insert into events (generation, xact_id, type, type_version, practice_id, source, subject, subject_version,
-                         actor, correlation_id, data)
-     values ($1, $2, 'patient.created', 1, gen_random_uuid(), '/', 'patients/1', 1, 'operator', 'x', '{}')
+                         actor, correlation_id, sealed)
+     values ($1, $2, 'patient.created', 1, gen_random_uuid(), '/', 'patients/1', 1, 'operator', 'x', '\\x00')
      returning id`,
     [generation, xactId],
   );

@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Pool } from 'pg';
 import { EnginePool } from '../../database/engine-pool.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import type { StoredEvent } from '../catalog/envelope.js';
-import { comparePositions, formatPosition, type Position } from '../position.js';
+import { comparePositions, type Position } from '../position.js';
+import { openEvents, positionFromRow, type EventRow, type HeaderRow } from './event-rows.js';
 import {
   beyondGenerationSql,
   horizonSql,
@@ -53,14 +55,19 @@ export class CursorUnusable extends Error {
 /** The append-only log, read in an order in which nothing appears behind a reader's back. */
 @Injectable()
 export class EventLog {
-  constructor(@Inject(EnginePool) private readonly pool: Pool) {}
+  constructor(
+    @Inject(EnginePool) private readonly pool: Pool,
+    private readonly keys: DataKeys,
+  ) {}
 
   async readHeaders(after: Position, limit: number): Promise<LogPage<EventHeader>> {
-    return this.read('log-headers', readHeadersSql, after, limit, headerFromRow);
+    const { rows, more } = await this.read<HeaderRow>('log-headers', readHeadersSql, after, limit);
+    return { events: rows.map(headerFromRow), more };
   }
 
   async readEvents(after: Position, limit: number): Promise<LogPage<StoredEvent>> {
-    return this.read('log-events', readEventsSql, after, limit, eventFromRow);
+    const { rows, more } = await this.read<EventRow>('log-events', readEventsSql, after, limit);
+    return { events: await openEvents(rows, this.keys), more };
   }
 
   /** What the log says of these events, in no order; of one that it does not hold, nothing. */
@@ -80,7 +87,7 @@ export class EventLog {
       text: readEventsByIdSql,
       values: [ids],
     });
-    return rows.map(eventFromRow);
+    return openEvents(rows, this.keys);
   }
 
   async horizon(): Promise<Horizon> {
@@ -130,35 +137,20 @@ export class EventLog {
     return rows[0]!.kept === false;
   }
 
-  private async read<T>(
+  private async read<Row extends HeaderRow>(
     name: string,
     text: string,
     after: Position,
     limit: number,
-    fromRow: (row: never) => T,
-  ): Promise<LogPage<T>> {
+  ): Promise<{ rows: Row[]; more: boolean }> {
     const values = [after.generation, after.xactId, after.seq, limit];
-    const { rows } = await this.pool.query<{ settled: boolean }>({ name, text, values });
+    const { rows } = await this.pool.query<Row & { settled: boolean }>({ name, text, values });
     const unsettled = rows.findIndex(({ settled }) => !settled);
-    const readable = unsettled < 0 ? rows : rows.slice(0, unsettled);
     return {
-      events: readable.map((row) => fromRow(row as never)),
+      rows: unsettled < 0 ? rows : rows.slice(0, unsettled),
       more: unsettled >= 0 || rows.length === limit,
     };
   }
-}
-
-export interface HeaderRow {
-  id: string;
-  type: string;
-  practice_id: string | null;
-  patient_id: string | null;
-  account_id: string | null;
-  subject: string;
-  actor: string;
-  generation: number;
-  xact_id: string;
-  seq: string;
 }
 
 /** The header columns of `events`, xid8 and bigint read as text. */
@@ -173,47 +165,6 @@ export function headerFromRow(row: HeaderRow): EventHeader {
     actor: row.actor,
     position: positionFromRow(row),
   };
-}
-
-export interface EventRow extends HeaderRow {
-  type_version: number;
-  source: string;
-  subject_version: number;
-  time: Date;
-  correlation_id: string;
-  causation_id: string | null;
-  traceparent: string | null;
-  data: object;
-}
-
-/** A row of `events`, its xid8 and bigint columns read as text. */
-export function eventFromRow(row: EventRow): StoredEvent {
-  return {
-    id: row.id,
-    type: row.type,
-    typeVersion: row.type_version,
-    position: formatPosition(positionFromRow(row)),
-    practiceId: row.practice_id,
-    patientId: row.patient_id,
-    accountId: row.account_id,
-    source: row.source,
-    subject: row.subject,
-    subjectVersion: row.subject_version,
-    time: row.time,
-    actor: row.actor,
-    correlationId: row.correlation_id,
-    causationId: row.causation_id,
-    traceparent: row.traceparent,
-    data: row.data,
-  };
-}
-
-export function positionFromRow(row: {
-  generation: number;
-  xact_id: string;
-  seq: string;
-}): Position {
-  return { generation: row.generation, xactId: row.xact_id, seq: row.seq };
 }
 
 /** The least and the greatest id: they are time-ordered, and a partition is a range of them. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7, version } from 'uuid';
 import { openBusStage, type BusStage } from '../../../test/support/bus-stage.js';
+import { readEvents } from '../../../test/support/sealed.js';
 import { catalog } from '../catalog/catalog.js';
 import { EventTooLarge, mostDataBytes, type AnyNewEvent } from './outbox.js';
 import { SchemaViolation } from './validate.js';
@@ -23,8 +24,7 @@ function created(more: object = {}, time?: Date): AnyNewEvent {
 const say = (...events: AnyNewEvent[]) =>
   stage.transactions.run([practiceId], (tx) => stage.outbox.append(tx, cause, events));
 
-const rows = async () =>
-  (await stage.database.query('select *, pg_typeof(time) from events order by seq')).rows;
+const rows = () => readEvents(stage.database);
 
 describe('the outbox', () => {
   it('writes all that an event is', async () => {
@@ -46,7 +46,7 @@ describe('the outbox', () => {
       causation_id: 'b',
       traceparent: 't',
     });
-    expect(row.data).toEqual({ ...catalog['patient.created'].example, givenName: 'Grace' });
+    expect(row!.data).toEqual({ ...catalog['patient.created'].example, givenName: 'Grace' });
   });
 
   it("takes the database's clock where an event tells no time", async () => {
@@ -55,7 +55,7 @@ describe('the outbox', () => {
     );
     await say(created());
     const [row] = await rows();
-    expect(row.time.getTime()).toBeGreaterThanOrEqual(clock[0].now.getTime());
+    expect(row!.time.getTime()).toBeGreaterThanOrEqual(clock[0].now.getTime());
   });
 
   it('keeps the order of many events in their numbers, and answers their ids in that order', async () => {

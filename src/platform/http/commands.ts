@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { isUUID } from 'class-validator';
 import {
   execute,
   lockPractices,
@@ -8,6 +9,9 @@ import {
   type Statement,
   type Tx,
 } from '../../database/transactions.js';
+import { bindingOfAnswer } from '../../sealing/bindings.js';
+import type { DataKey } from '../../sealing/data-key.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { Answer } from './answer.js';
 import { conflict, Problem } from './problem.js';
 import type { RequestContext } from './request-context.js';
@@ -16,13 +20,16 @@ interface KeptAnswer {
   body_hash: Buffer;
   status: number;
   location: string | null;
-  body: object | null;
+  sealed_body: Buffer | null;
 }
 
 /** Runs what changes things: one transaction, the practices' locks, and at most once per idempotency key. */
 @Injectable()
 export class Commands {
-  constructor(private readonly transactions: Transactions) {}
+  constructor(
+    private readonly transactions: Transactions,
+    private readonly keys: DataKeys,
+  ) {}
 
   /**
    * Runs `work` in a transaction that holds the practices' locks. With an `Idempotency-Key` the answer is kept in
@@ -43,7 +50,7 @@ export class Commands {
       if (kept) return kept;
       if (practiceIds.length > 0) await lockPractices(tx, practiceIds);
       const answer = await work(tx);
-      keep(tx, scope, bodyHash, answer);
+      keep(tx, scope, bodyHash, answer, await this.sealingFor(practiceIds));
       return answer;
     };
     return this.transactions.run([], once, practiceIds);
@@ -60,13 +67,15 @@ export class Commands {
     const bodyHash = hashOf(context.body);
     const kept = await this.transactions.run([], async (tx) => {
       const found = await this.claim(tx, scope, bodyHash);
-      if (!found) keep(tx, scope, bodyHash, inFlight);
+      if (!found) keep(tx, scope, bodyHash, inFlight, this.keys.own);
       return found;
     });
     if (kept) return kept;
     try {
       const answer = await work();
-      await this.transactions.run([], async (tx) => keep(tx, scope, bodyHash, answer));
+      await this.transactions.run([], async (tx) =>
+        keep(tx, scope, bodyHash, answer, this.keys.own),
+      );
       return answer;
     } catch (error) {
       await this.transactions.run([], (tx) => tx.query(forgetSql, scope)).catch(() => undefined);
@@ -95,7 +104,29 @@ export class Commands {
       );
     }
     if (kept.status === inFlight.status) throw stillUnderWay();
-    return Answer.kept(kept.status, kept.body, kept.location);
+    return Answer.kept(kept.status, await this.bodyOf(kept, scope), kept.location);
+  }
+
+  private async bodyOf(
+    { sealed_body: sealed }: KeptAnswer,
+    scope: string[],
+  ): Promise<object | null> {
+    if (sealed === null) return null;
+    const [opened] = await this.keys.open([{ sealed, binding: bindingOfAnswer(scope) }]);
+    if (typeof opened === 'string') return JSON.parse(opened) as object;
+    throw new Problem(
+      410,
+      'answer_erased',
+      'This request was answered before, and the answer was erased since. It was not carried out again.',
+    );
+  }
+
+  /** An answer of one practice is lost with its key, as its events are. */
+  private async sealingFor(practiceIds: readonly string[]): Promise<DataKey> {
+    const [only, ...others] = practiceIds;
+    if (only === undefined || others.length > 0 || !isUUID(only)) return this.keys.own;
+    await this.keys.prepare([only]);
+    return this.keys.sealing(only)!;
   }
 }
 
@@ -107,7 +138,7 @@ const tryKey: Statement = {
 const findKept: Statement = {
   name: 'key-find',
   text: `
-    select body_hash, status, location, body from idempotency_keys
+    select body_hash, status, location, sealed_body from idempotency_keys
     where identity = $1 and route = $2 and key = $3
       and created_at > now() - case when status = $4 then interval '1 minute' else interval '24 hours' end`,
 };
@@ -115,11 +146,11 @@ const findKept: Statement = {
 const keepAnswer: Statement = {
   name: 'key-keep',
   text: `
-    insert into idempotency_keys (identity, route, key, body_hash, status, location, body)
+    insert into idempotency_keys (identity, route, key, body_hash, status, location, sealed_body)
     values ($1, $2, $3, $4, $5, $6, $7)
     on conflict (identity, route, key) do update
       set body_hash = excluded.body_hash, status = excluded.status, location = excluded.location,
-          body = excluded.body, created_at = excluded.created_at`,
+          sealed_body = excluded.sealed_body, created_at = excluded.created_at`,
 };
 
 /** What is kept while the answer is not known yet: 102 Processing. */
@@ -127,9 +158,10 @@ const inFlight = Answer.kept(102, null, null);
 
 const forgetSql = `delete from idempotency_keys where identity = $1 and route = $2 and key = $3`;
 
-function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer): void {
+function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer, sealing: DataKey): void {
   const { status, location, body } = answer;
-  send(tx, keepAnswer, [...scope, bodyHash, status, location, body && JSON.stringify(body)]);
+  const sealed = body && sealing.seal(JSON.stringify(body), bindingOfAnswer(scope));
+  send(tx, keepAnswer, [...scope, bodyHash, status, location, sealed]);
 }
 
 function scopeOf(context: RequestContext, key: string): string[] {

@@ -6,6 +6,7 @@ import { Logger } from '../../platform/logger.js';
 import { Metrics } from '../../platform/metrics.js';
 import { Settings } from '../../platform/settings.js';
 import { Wakeable } from '../../platform/wakeable.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { DeadLetters } from './dead-letters.js';
 import { DueReader } from './due-reader.js';
 import { EndpointHealth } from './endpoint-health.js';
@@ -61,23 +62,32 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     events: EventCache,
     deadLetters: DeadLetters,
     metrics: Metrics,
+    private readonly keys: DataKeys,
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
     this.reader = new DueReader(pool, events, logger);
     this.lanes = new Lanes(
-      new Targets(pool, client, settings, logger),
+      new Targets(pool, client, settings, logger, keys),
       this.owner,
       events,
       settings,
     );
     this.sender = new Sender(client, settings, metrics, logger);
-    this.recorder = new ResultRecorder(pool, this.owner, deadLetters, logger, (results) =>
+    this.recorder = new ResultRecorder(pool, this.owner, deadLetters, keys, logger, (results) =>
       this.settle(results),
     );
   }
 
   onApplicationBootstrap(): void {
-    this.silence = this.signals.on('deliveries', (keys) => this.suspect(keys));
+    const silences = [
+      this.signals.on('deliveries', (keys) => this.suspect(keys)),
+      // What waits in memory was opened before: it is read again, and what has no key any more withheld.
+      this.keys.onDestroyed(() => {
+        this.lanes.forgetWindows();
+        this.waker.wake();
+      }),
+    ];
+    this.silence = () => silences.forEach((silence) => silence());
     this.reading = this.run();
     this.keeping = this.keepShards();
   }

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v4 as uuidv4, v7 as uuidv7 } from 'uuid';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
+import { bindingOfResponse } from '../../sealing/bindings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 
 let hub: TestHub;
 let endpointId: string;
@@ -272,9 +274,11 @@ describe('a delivery', () => {
        values ($1, 1, now(), 1, 'timeout'), ($1, 2, now(), 1, 'http_status')`,
       [id],
     );
+    const { own } = hub.app.get(DataKeys);
+    const sealed = (text: string, number: number) => own.seal(text, bindingOfResponse(id, number));
     await hub.database.query(
-      `insert into attempt_responses (delivery_id, number, body) values ($1, 2, 'no such hook'), ($1, 3, '')`,
-      [id],
+      `insert into attempt_responses (delivery_id, number, sealed_body) values ($1, 2, $2), ($1, 3, $3)`,
+      [id, sealed('no such hook', 2), sealed('', 3)],
     );
     const { body } = await hub.api('GET', `/v1/deliveries/${id}`);
     expect(body.attempts.map(({ response }: any) => response)).toEqual([

@@ -5,6 +5,8 @@ import type { Tx } from '../../database/transactions.js';
 import { typePattern } from '../../events/catalog/type-patterns.js';
 import { limitOf, type Page, listOf } from '../../platform/http/lists.js';
 import { conflict, invalidParameter, notFound } from '../../platform/http/problem.js';
+import { bindingOfResponse } from '../../sealing/bindings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { Endpoint } from '../endpoints/endpoint.entity.js';
 import {
   deliveryStatuses,
@@ -64,7 +66,10 @@ interface AttemptRow {
 /** What became of each webhook, for those who ask; the engine does not go through here. */
 @Injectable()
 export class DeliveriesService {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly keys: DataKeys,
+  ) {}
 
   /** An endpoint's deliveries, newest number first. @throws Problem 404, 422 */
   async list(endpointId: string, query: DeliveryListQuery): Promise<Page<DeliveryResource>> {
@@ -111,14 +116,32 @@ export class DeliveriesService {
       row.attempts > 1 ? await tx.query(earlierAttemptsSql, [id, mostAttemptsShown - 1]) : [];
     const made = earlier.reverse();
     if (row.attempts > 0) made.push(lastAttemptOf(row));
-    const responses: { number: number; body: string }[] =
-      made.length > 0 ? await tx.query(responsesSql, [id, mostAttemptsShown]) : [];
-    const answered = new Map(responses.map(({ number, body }) => [number, body]));
+    const answered = made.length > 0 ? await this.responses(tx, id) : new Map<number, string>();
     const attempts = made.map((attempt) =>
       toAttempt({ ...attempt, response: answered.get(attempt.number) }),
     );
     const { attempts: attemptCount, ...shown } = toResource(row);
     return { ...shown, attemptCount, attempts };
+  }
+
+  /** What receivers answered, by the number of the attempt; one whose key is gone is left out. */
+  private async responses(tx: Tx, id: string): Promise<Map<number, string>> {
+    const rows: { number: number; sealed_body: Buffer }[] = await tx.query(responsesSql, [
+      id,
+      mostAttemptsShown,
+    ]);
+    const opened = await this.keys.open(
+      rows.map(({ number, sealed_body: sealed }) => ({
+        sealed,
+        binding: bindingOfResponse(id, number),
+      })),
+    );
+    return new Map(
+      rows.flatMap(({ number }, i) => {
+        const body = opened[i]!;
+        return typeof body === 'string' ? [[number, body] as const] : [];
+      }),
+    );
   }
 
   /**

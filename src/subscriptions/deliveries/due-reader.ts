@@ -94,17 +94,19 @@ export class DueReader {
     await this.reachAnew(pages, events);
     // Before any lane moves past them.
     await this.withhold(pages, 'expired', (_, event) => event === undefined, events);
+    await this.withhold(pages, 'erased', (_, event) => event?.lost === 'erased', events);
+    await this.withhold(pages, 'unreadable', (_, event) => event?.lost === 'unreadable', events);
     await this.withhold(
       pages,
       'revoked',
-      ({ target }, event) => event !== undefined && !mayHear(target, event),
+      ({ target }, event) => event !== undefined && !event.lost && !mayHear(target, event),
       events,
     );
     const admitting: Promise<void>[] = [];
     for (const page of pages) {
       const due = page.rows.flatMap((row) => {
         const event = events.get(row.event_id);
-        const mayGo = event && mayHear(page.lane.target, event);
+        const mayGo = event && !event.lost && mayHear(page.lane.target, event);
         return mayGo ? [toDelivery(page, row, event)] : [];
       });
       if (page.from === 'stream' && page.lane.target.ordering !== 'none') {
@@ -144,7 +146,7 @@ export class DueReader {
 
   private async withhold(
     pages: readonly Page[],
-    reason: 'expired' | 'revoked',
+    reason: 'expired' | 'erased' | 'unreadable' | 'revoked',
     isBarred: (lane: Lane, event: LoggedEvent | undefined) => boolean,
     events: ReadonlyMap<string, LoggedEvent>,
   ): Promise<void> {

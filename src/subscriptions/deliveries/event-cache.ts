@@ -1,4 +1,6 @@
 import { EnginePool } from '../../database/engine-pool.js';
+import { bindingOfEvent } from '../../sealing/bindings.js';
+import type { DataKeys } from '../../sealing/data-keys.js';
 import { LoggedEvent, type LoggedEventRow } from './logged-event.js';
 import { eventsSql } from './sql/due.js';
 
@@ -17,7 +19,15 @@ export class EventCache {
   /** Of an event's data and what comes with it, of late: how much room so many take. */
   averageCharacters = 2000;
 
-  constructor(private readonly pool: EnginePool) {}
+  /** Rises when keys were destroyed: what was opened before is not kept. */
+  private epoch = 0;
+
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly keys: DataKeys,
+  ) {
+    keys.onDestroyed(() => this.forget());
+  }
 
   /**
    * The events there are; those that retention has dropped are missing. Kept for the next who asks are those that
@@ -37,9 +47,10 @@ export class EventCache {
       else missing.push(id);
     }
     if (missing.length === 0) return found;
+    const { epoch } = this;
     for (const event of await this.read(missing)) {
       found.set(event.id, event);
-      if (shared.has(event.id)) this.keep(event);
+      if (shared.has(event.id)) this.keep(event, epoch);
     }
     return found;
   }
@@ -48,8 +59,9 @@ export class EventCache {
   prefetch(ids: ReadonlySet<string>): void {
     const missing = [...ids].filter((id) => !this.kept.has(id) && !this.reading.has(id));
     if (missing.length === 0) return;
+    const { epoch } = this;
     const reading = this.read(missing).then(
-      (events) => events.forEach((event) => this.keep(event)),
+      (events) => events.forEach((event) => this.keep(event, epoch)),
       () => undefined,
     );
     for (const id of missing) this.reading.set(id, reading);
@@ -65,9 +77,23 @@ export class EventCache {
       rowMode: 'array',
       types: asText as never,
     });
-    const events = rows.map((row) => new LoggedEvent(row));
+    const sealed = rows.map((row) => ({ sealed: Buffer.from(row[15], 'base64') }));
+    // Nearly always all keys are at hand.
+    await this.keys.have(sealed);
+    const events = rows.map((row, i) => {
+      const [, type, , practiceId, , subject, subjectVersion] = row;
+      const binding = bindingOfEvent({ practiceId, type, subject, subjectVersion });
+      return new LoggedEvent(row, this.keys.openNow({ ...sealed[i]!, binding }));
+    });
     this.average(events);
     return events;
+  }
+
+  private forget(): void {
+    this.epoch += 1;
+    this.kept.clear();
+    this.reading.clear();
+    this.characters = 0;
   }
 
   // The latest read counts for half, so that large events are noticed at once.
@@ -77,8 +103,8 @@ export class EventCache {
     this.averageCharacters = (this.averageCharacters + sum / events.length) / 2;
   }
 
-  private keep(event: LoggedEvent): void {
-    if (this.kept.has(event.id)) return;
+  private keep(event: LoggedEvent, epoch: number): void {
+    if (this.kept.has(event.id) || epoch !== this.epoch) return;
     this.kept.set(event.id, event);
     this.characters += event.dataText.length + overhead;
     for (const [id, oldest] of this.kept) {

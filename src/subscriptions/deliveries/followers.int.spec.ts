@@ -2,8 +2,11 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { createTestDatabase } from '../../../test/support/postgres.js';
+import { testKeys } from '../../../test/support/sealed.js';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
+import { bindingOfEvent } from '../../sealing/bindings.js';
+import type { DataKeys } from '../../sealing/data-keys.js';
 import type { DueDelivery, Target } from './delivery.js';
 import { EventCache } from './event-cache.js';
 import { Followers } from './followers.js';
@@ -27,22 +30,27 @@ const target = {
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let pool: EnginePool;
+let keys: DataKeys;
 
 beforeAll(async () => {
   database = await createTestDatabase();
   pool = new EnginePool(database.url, 10);
+  keys = testKeys(pool);
+  await keys.start();
 });
 afterAll(async () => {
+  await keys.stop();
   await pool.end();
   await database.drop();
 });
 
 async function aDelivery(sequence: number): Promise<{ id: string; eventId: string }> {
   const [id, eventId] = [uuidv7(), uuidv7()];
+  const event = { practiceId: null, type: 'charge.posted', subject: key, subjectVersion: 1 };
   await pool.query(
-    `insert into events (id, type, type_version, source, subject, subject_version, actor, correlation_id, data)
-     values ($1, 'charge.posted', 1, '/practices/x', $2, 1, 'operator', 'test', '{}')`,
-    [eventId, key],
+    `insert into events (id, type, type_version, source, subject, subject_version, actor, correlation_id, sealed)
+     values ($1, 'charge.posted', 1, '/practices/x', $2, 1, 'operator', 'test', $3)`,
+    [eventId, key, keys.own.seal('{}', bindingOfEvent(event))],
   );
   await pool.query(
     `insert into deliveries (id, endpoint_id, sequence, event_id, event_type) values ($1, $2, $3, $4, 'charge.posted')`,
@@ -90,7 +98,7 @@ it('lets no follower go whose head fails while orphans are looked for', async ()
       return answer;
     },
   } as unknown as EnginePool;
-  const followers = new Followers(slow, new EventCache(pool), new Logger('silent'));
+  const followers = new Followers(slow, new EventCache(pool, keys), new Logger('silent'));
   await followers.releaseOrphans(lane, 50);
   expect(lane.next(performance.now())).toBeUndefined();
 

@@ -148,17 +148,23 @@ export class Followers {
     const gone = due.filter(({ status }) => status !== 'pending').map(({ id }) => id);
     const pending = due.filter(({ status }) => status === 'pending');
     const expired = pending.filter((row) => !events.has(row.event_id)).map(({ id }) => id);
-    const revoked = pending
-      .filter((row) => events.has(row.event_id) && !mayHear(lane.target, events.get(row.event_id)!))
+    const found = pending.filter((row) => events.has(row.event_id));
+    const lost = found.filter((row) => events.get(row.event_id)!.lost);
+    const revoked = found
+      .filter((row) => !mayHear(lane.target, events.get(row.event_id)!))
       .map(({ id }) => id);
     await this.insist(lane, async () => {
       if (gone.length > 0) await this.pool.query(forgetFollowersSql, [gone]);
       if (expired.length > 0) await this.pool.query(withholdSql, [expired, 'expired']);
+      for (const { id, event_id } of lost) {
+        await this.pool.query(withholdSql, [[id], events.get(event_id)!.lost]);
+      }
       if (revoked.length > 0) await this.pool.query(withholdSql, [revoked, 'revoked']);
     });
     const followers = due.flatMap((row): DueDelivery[] => {
       const event = events.get(row.event_id);
-      if (!event || row.status !== 'pending' || !mayHear(lane.target, event)) return [];
+      const mayGo = event && !event.lost && mayHear(lane.target, event);
+      if (!mayGo || row.status !== 'pending') return [];
       const { id, order_key: orderKey } = row;
       const sequence = Number(row.sequence);
       return [{ id, from: 'follower', sequence, attempts: 0, event, orderKey, replayId: null }];
@@ -170,7 +176,7 @@ export class Followers {
     for (const follower of taken) lane.opened(follower);
     const first = lane.order.released(key, taken);
     if (first) lane.enqueue(first);
-    return first !== undefined || gone.length + expired.length + revoked.length === 0;
+    return first !== undefined || gone.length + expired.length + lost.length + revoked.length === 0;
   }
 
   private async putAside(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {

@@ -330,8 +330,8 @@ export class Lane {
     return this.finishing;
   }
 
-  // What is forgotten is read again: from the first number that is neither settled nor under way.
-  private forgetWindow(): void {
+  /** What is forgotten is read again: from the first number that is neither settled nor under way. */
+  forgetWindow(): void {
     const keys = new Set([...this.underWay.values()].map(({ key }) => key));
     const forgotten = [...this.fresh, ...this.retries, ...this.order.clear(keys)];
     this.generation += 1;

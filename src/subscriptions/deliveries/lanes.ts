@@ -138,6 +138,11 @@ export class Lanes {
     }
   }
 
+  /** All that waits in memory is read again. */
+  forgetWindows(): void {
+    for (const lane of this.lanes.values()) lane.forgetWindow();
+  }
+
   get hasUnkeptMarks(): boolean {
     for (const lane of this.lanes.values()) if (lane.readThrough > lane.storedMark) return true;
     return false;

@@ -1,4 +1,5 @@
 import type { StoredEvent } from '../../events/catalog/envelope.js';
+import type { Lost } from '../../sealing/data-keys.js';
 
 /** The columns of `eventsSql`, all as text. */
 export type LoggedEventRow = [
@@ -17,11 +18,11 @@ export type LoggedEventRow = [
   position: string,
   patientId: string | null,
   accountId: string | null,
-  data: string,
+  sealed: string,
 ];
 
 /**
- * An event as it was read for delivery: its data stays the text that the log holds and becomes an object only for a
+ * An event as it was read for delivery: its data stays the text that was sealed and becomes an object only for a
  * payload mode that shows less than all of it.
  */
 export class LoggedEvent implements StoredEvent {
@@ -40,12 +41,14 @@ export class LoggedEvent implements StoredEvent {
   /** RFC 3339, UTC, milliseconds. */
   readonly timeText: string;
   readonly dataText: string;
+  /** Why its data could not be opened. */
+  readonly lost?: Lost;
   readonly typeVersionText: string;
   readonly subjectVersionText: string;
   /** The event as it begins in a webhook of payload mode `full`, once it has been rendered. */
   openText?: string;
 
-  constructor(row: LoggedEventRow) {
+  constructor(row: LoggedEventRow, opened: string | { lost: Lost }) {
     this.id = row[0];
     this.type = row[1];
     this.typeVersionText = row[2];
@@ -61,7 +64,11 @@ export class LoggedEvent implements StoredEvent {
     this.position = row[12];
     this.patientId = row[13];
     this.accountId = row[14];
-    this.dataText = row[15];
+    if (typeof opened === 'string') this.dataText = opened;
+    else {
+      this.dataText = '{}';
+      this.lost = opened.lost;
+    }
   }
 
   get typeVersion(): number {

@@ -9,6 +9,7 @@ import {
   type ReceivedWebhook,
   type WebhookReceiver,
 } from '../../../test/support/webhook-receiver.js';
+import { readEvents } from '../../../test/support/sealed.js';
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let hub: TestHub;
@@ -156,10 +157,8 @@ describe('an endpoint with ordering', () => {
     await emitAbout(hub, practiceId, ada, 10);
     await waitFor(ada, 10);
     expect(accepted(ada)).toEqual(upTo(10));
-    const { rows } = await hub.database.query(
-      `select data ->> 'sequence' as sequence from events where type = 'endpoint.delivery_exhausted'`,
-    );
-    expect(rows).toEqual([{ sequence: '1' }]);
+    const exhausted = await readEvents(hub.database, `type = 'endpoint.delivery_exhausted'`);
+    expect(exhausted.map(({ data }) => data.sequence)).toEqual([1]);
   });
 
   it('gets what waited, in whatever order, once it wants none', async () => {

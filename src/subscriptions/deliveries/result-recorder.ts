@@ -3,6 +3,8 @@ import type { EnginePool } from '../../database/engine-pool.js';
 import { EventTooLarge } from '../../events/outbox/outbox.js';
 import { SchemaViolation } from '../../events/outbox/validate.js';
 import type { Logger } from '../../platform/logger.js';
+import { bindingOfResponse } from '../../sealing/bindings.js';
+import type { DataKeys } from '../../sealing/data-keys.js';
 import type { AttemptResult } from './delivery.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { Lane } from './lane.js';
@@ -34,6 +36,7 @@ export class ResultRecorder {
     private readonly pool: EnginePool,
     private readonly owner: ShardOwner,
     private readonly deadLetters: DeadLetters,
+    private readonly keys: DataKeys,
     private readonly logger: Logger,
     /** Told when results are in the table, or void because the shard has gone to another. */
     private readonly onSettled: (results: readonly LaneResult[]) => void,
@@ -127,7 +130,7 @@ export class ResultRecorder {
         'a result cannot be recorded as it is',
       );
       const plain = { ...first.result, error: null, response: null };
-      const values = this.columns([{ lane: first.lane, result: plain }]);
+      const values = this.columns([{ lane: first.lane, result: plain }], [null]);
       await this.pool
         .query({ name: 'record', text: recordSql, values })
         .catch((again) =>
@@ -159,10 +162,23 @@ export class ResultRecorder {
     const dead = batch.filter(({ result }) => result.status === 'dead');
     const open = batch.filter(({ result }) => result.status !== 'dead');
     if (open.length > 0) {
-      const values = this.columns(open);
+      const values = this.columns(open, await this.sealResponses(open));
       await this.pool.query({ name: 'record', text: recordSql, values });
     }
-    if (dead.length > 0) await this.deadLetters.record(dead, this.columns(dead));
+    if (dead.length > 0) {
+      await this.deadLetters.record(dead, this.columns(dead, await this.sealResponses(dead)));
+    }
+  }
+
+  /** What receivers answered may echo an event: it is sealed as that is, and lost with the same key. */
+  private async sealResponses(batch: readonly LaneResult[]): Promise<(Buffer | null)[]> {
+    const answered = batch.filter(({ result }) => result.response !== null);
+    await this.keys.prepare(answered.map(({ result }) => result.delivery.event.practiceId));
+    return batch.map(({ result: { delivery, number, response } }) => {
+      if (response === null) return null;
+      const key = this.keys.sealing(delivery.event.practiceId)!;
+      return key.seal(response, bindingOfResponse(delivery.id, number));
+    });
   }
 
   private fence(batch: readonly LaneResult[]): unknown[] {
@@ -170,7 +186,7 @@ export class ResultRecorder {
     return [this.owner.id, [...epochs.keys()], [...epochs.values()]];
   }
 
-  private columns(batch: readonly LaneResult[]): unknown[] {
+  private columns(batch: readonly LaneResult[], responses: readonly (Buffer | null)[]): unknown[] {
     const results = batch.map(({ result }) => result);
     return [
       ...this.fence(batch),
@@ -186,7 +202,7 @@ export class ResultRecorder {
       results.map(({ error }) => error),
       results.map(({ delivery }) => delivery.orderKey),
       results.map(({ delivery }) => delivery.replayId),
-      results.map(({ response }) => response),
+      responses,
     ];
   }
 }

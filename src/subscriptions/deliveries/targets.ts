@@ -2,6 +2,8 @@ import { EnginePool } from '../../database/engine-pool.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import { Logger } from '../../platform/logger.js';
 import { Settings } from '../../platform/settings.js';
+import type { DataKeys } from '../../sealing/data-keys.js';
+import { openSecrets } from '../endpoints/endpoint-target.js';
 import { RETRY_SCHEDULES, type RetryScheduleName } from '../retry/retry-schedule.js';
 import { parseSigningKey } from '../signing/signing-key.js';
 import type { Ordering, Target } from './delivery.js';
@@ -16,10 +18,9 @@ const defaultConcurrency = 100;
 interface TargetRow {
   id: string;
   shard: number;
-  url: string;
+  sealed_target: Buffer;
   payload_mode: PayloadMode;
   content_type: string;
-  headers: Record<string, string> | null;
   timeout_seconds: number | null;
   max_concurrency: number | null;
   rate_per_second: number | null;
@@ -32,7 +33,7 @@ interface TargetRow {
   probes_failed: number;
   open_for_ms: number | null;
   throttled_for_ms: number | null;
-  secrets: string[];
+  secrets: Buffer[];
   changes_in_ms: number | null;
   has_followers: boolean;
 }
@@ -44,6 +45,7 @@ export class Targets {
     private readonly client: WebhookClient,
     private readonly settings: Settings,
     private readonly logger: Logger,
+    private readonly keys: DataKeys,
   ) {}
 
   /** Enabled endpoints of these shards that have anything open, and those named. */
@@ -53,15 +55,20 @@ export class Targets {
       text: targetsSql,
       values: [shards, endpointIds],
     });
-    return rows.flatMap((row) => {
+    // So that a failure to read keys is one of the whole read, and not of each endpoint.
+    await this.keys.have(
+      rows.flatMap((row) => [row.sealed_target, ...row.secrets]).map((sealed) => ({ sealed })),
+    );
+    const targets = rows.map(async (row) => {
       try {
-        return [this.fromRow(row)];
+        return [await this.fromRow(row)];
       } catch (error) {
         // One that cannot be called must not keep all others from it.
         this.logger.error({ err: error, endpointId: row.id }, 'an endpoint cannot be read');
         return [];
       }
     });
+    return (await Promise.all(targets)).flat();
   }
 
   /** Changes whenever any endpoint does. */
@@ -87,16 +94,22 @@ export class Targets {
     });
   }
 
-  private fromRow(row: TargetRow): Target {
+  private async fromRow(row: TargetRow): Promise<Target> {
+    const { url, headers, secrets } = await openSecrets(
+      this.keys,
+      row.id,
+      row.sealed_target,
+      row.secrets,
+    );
     const schedule = RETRY_SCHEDULES[row.retry_schedule as RetryScheduleName];
     return {
       id: row.id,
       shard: row.shard,
-      address: this.client.prepare(row.url),
+      address: this.client.prepare(url),
       payloadMode: row.payload_mode,
       contentType: row.content_type,
-      headers: row.headers ?? {},
-      keys: row.secrets.map(parseSigningKey),
+      headers: headers ?? {},
+      keys: secrets.map(parseSigningKey),
       ...(row.changes_in_ms !== null && { keysChangeInMs: row.changes_in_ms }),
       timeoutMs: (row.timeout_seconds ?? this.settings.webhookTimeoutSeconds) * 1000,
       mostInFlight: row.max_concurrency ?? defaultConcurrency,

@@ -3,11 +3,13 @@ import { DataSource } from 'typeorm';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import { conflict } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import type { KeepResponse } from '../deliveries/response-snippet.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
 import type { SendResult } from '../deliveries/webhook-exchange.js';
 import { parseSigningKey } from '../signing/signing-key.js';
 import { signedHeaders } from '../signing/standard-webhooks.js';
+import { openSecrets, type OpenSecrets } from './endpoint-target.js';
 import { EndpointsService } from './endpoints.service.js';
 import { claimCallSql, endCallSql } from './sql/endpoint-call.js';
 
@@ -30,14 +32,13 @@ export interface CallMessage {
 
 interface Row {
   owner: string;
-  url: string;
+  sealed_target: Buffer;
   event_types: string[];
   payload_mode: PayloadMode;
   content_type: string;
-  headers: Record<string, string> | null;
   timeout_seconds: number | null;
   claim: string;
-  secrets: string[] | null;
+  secrets: Buffer[] | null;
 }
 
 /** Calls endpoints when their owner asks for it, as the engine would: same keys, headers, time-out and address checks. */
@@ -48,6 +49,7 @@ export class EndpointCalls {
     private readonly endpoints: EndpointsService,
     private readonly client: WebhookClient,
     private readonly settings: Settings,
+    private readonly keys: DataKeys,
   ) {}
 
   /**
@@ -61,10 +63,11 @@ export class EndpointCalls {
   ): Promise<{ endpoint: CalledEndpoint; message: CallMessage; result: SendResult }> {
     const row = await this.claim(id);
     try {
-      const { owner, url, event_types: eventTypes, payload_mode: payloadMode } = row;
-      const endpoint = { id, owner, url, eventTypes, payloadMode };
+      const { owner, event_types: eventTypes, payload_mode: payloadMode } = row;
+      const secret = await openSecrets(this.keys, id, row.sealed_target, row.secrets ?? []);
+      const endpoint = { id, owner, url: secret.url, eventTypes, payloadMode };
       const message = write(endpoint);
-      return { endpoint, message, result: await this.send(row, message) };
+      return { endpoint, message, result: await this.send({ ...row, ...secret }, message) };
     } finally {
       // Where this fails, the mark ends by itself.
       await this.dataSource.query(endCallSql, [id, row.claim]).catch(() => undefined);
@@ -84,8 +87,11 @@ export class EndpointCalls {
     );
   }
 
-  private send(row: Row, { id, body, headers, keepResponse }: CallMessage): Promise<SendResult> {
-    const keys = (row.secrets ?? []).map(parseSigningKey);
+  private send(
+    row: Omit<Row, 'secrets'> & OpenSecrets,
+    { id, body, headers, keepResponse }: CallMessage,
+  ): Promise<SendResult> {
+    const keys = row.secrets.map(parseSigningKey);
     return this.client.send({
       url: row.url,
       headers: {

@@ -148,7 +148,7 @@ describe('a deletion', () => {
       deletedAt: expect.any(String),
     });
     const { rows } = await hub.database.query(
-      'select secret from endpoint_secrets where endpoint_id = $1',
+      'select from endpoint_secrets where endpoint_id = $1',
       [endpoint.id],
     );
     expect(rows).toEqual([]);

@@ -7,6 +7,7 @@ import { InvalidWebhookUrl } from '../deliveries/webhook-url.js';
 import { filterErrors } from '../filter/filter-rules.js';
 import type { EndpointChange } from './endpoint.dto.js';
 import type { Endpoint } from './endpoint.entity.js';
+import { maskErrors } from './endpoint-headers.js';
 import { headerErrors, metadataErrors } from './endpoint-settings.js';
 
 /**
@@ -28,6 +29,7 @@ export async function checkEndpoint(
     ...(url === undefined ? [] : urlErrors(client, url)),
     ...unknownTypes,
     ...headerErrors(headers ?? {}),
+    ...maskErrors(headers ?? {}, current?.headers ?? null),
     ...metadataErrors(metadata ?? {}),
     ...(unknownTypes.length > 0 ? [] : filterFaults(change, current)),
     ...(await practiceErrors(tx, caller, practiceIds ?? [])),

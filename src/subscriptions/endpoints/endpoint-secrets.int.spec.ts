@@ -11,6 +11,7 @@ import {
 import { HousekeepingService } from '../../housekeeping/housekeeping.service.js';
 import { Signals } from '../../database/signals.js';
 import { shardOf } from '../deliveries/shard-owner.js';
+import { secretsOf } from '../../../test/support/sealed.js';
 
 let hub: TestHub;
 let receiver: WebhookReceiver;
@@ -137,12 +138,10 @@ describe('a rotation', () => {
     expect(await signingKeys()).toHaveLength(2);
 
     const pair = await rotate({ kind: 'ed25519' });
-    const { rows } = await hub.database.query(
-      `select secret from endpoint_secrets where endpoint_id = $1`,
-      [endpoint.id],
-    );
+    const secrets = await secretsOf(hub.database, endpoint.id);
+    expect(secrets).toHaveLength(3);
     const shown = JSON.stringify([pair.body, await hub.api('GET', path()), again.body]);
-    for (const { secret } of rows) expect(shown).not.toContain(secret);
+    for (const secret of secrets) expect(shown).not.toContain(secret);
     expect(shown).toContain(pair.body.publicKey);
   });
 

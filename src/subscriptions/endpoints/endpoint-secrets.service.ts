@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Tx } from '../../database/transactions.js';
 import { conflict } from '../../platform/http/problem.js';
+import { bindingOfSecret } from '../../sealing/bindings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { newSigningKey, type NewSigningKey, type SigningKind } from '../signing/signing-key.js';
 import {
   defaultOverlapSeconds,
@@ -48,6 +50,8 @@ export interface Rotation {
 
 @Injectable()
 export class EndpointSecrets {
+  constructor(private readonly keys: DataKeys) {}
+
   /**
    * Gives an endpoint, which the caller holds, a new current key. Former ones go on signing for the overlap.
    * @throws Problem 409 where too many former keys would overlap. None is ended early to make room: a receiver that
@@ -67,7 +71,7 @@ export class EndpointSecrets {
       id,
       overlapSeconds,
       key.kind,
-      key.secret,
+      this.keys.own.seal(key.secret, bindingOfSecret(id)),
       key.publicKey,
     ]);
     return { key, overlapEndsAt };

@@ -17,11 +17,10 @@ export function settingsOf(input: EndpointSettings): EndpointSettingsResource {
   };
 }
 
-/** The same as columns, from `filter` to `metadata` in the order of `createEndpointSql`. */
+/** The same as columns, but for the headers, from `filter` to `metadata` in the order of `createEndpointSql`. */
 export function settingColumns(settings: EndpointSettingsResource): unknown[] {
   return [
     settings.filter && JSON.stringify(settings.filter),
-    settings.headers && JSON.stringify(settings.headers),
     settings.contentType,
     settings.timeoutSeconds,
     settings.maxConcurrency,

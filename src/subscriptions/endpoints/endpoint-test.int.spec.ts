@@ -91,11 +91,12 @@ describe('a test', () => {
 
   it('has the content type, headers and time-out of its endpoint', async () => {
     const { id } = await endpoint();
-    await hub.database.query(
-      `update endpoints set content_type = 'application/cloudevents+json', headers = $2, timeout_seconds = 1
-       where id = $1`,
-      [id, { 'x-tenant': 'elm' }],
-    );
+    const settings = {
+      contentType: 'application/cloudevents+json',
+      headers: { 'x-tenant': 'elm' },
+      timeoutSeconds: 1,
+    };
+    await hub.api('PATCH', `/v1/endpoints/${id}`, settings, { 'if-match': '*' });
     const { body } = await test(id);
     const { headers } = await received(body.eventId);
     expect(headers).toMatchObject({

@@ -20,8 +20,14 @@ export class Endpoint {
   @Column('boolean', { nullable: true, select: false })
   sandbox: boolean | null;
 
-  @Column('text')
+  /** Its address and own headers, sealed: `openTargets` brings these two. */
+  @Column('bytea')
+  sealedTarget: Buffer;
+
   url: string;
+
+  /** The owner's own, sent with each webhook; they may be secrets. */
+  headers: Record<string, string> | null;
 
   /** Names of the catalogue, `family.*` or `*`. */
   @Column('text', { array: true })
@@ -50,10 +56,6 @@ export class Endpoint {
   /** Conditions on an event's data; null lets all pass. */
   @Column('jsonb', { nullable: true })
   filter: Record<string, unknown> | null;
-
-  /** The owner's own, sent with each webhook; they may be secrets. */
-  @Column('jsonb', { nullable: true })
-  headers: Record<string, string> | null;
 
   @Column('text')
   contentType: ContentType;

@@ -10,6 +10,8 @@ import { databaseTime, type Tx } from '../../database/transactions.js';
 import type { Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
 import { notFound } from '../../platform/http/problem.js';
+import { bindingOfSecret } from '../../sealing/bindings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
 import { checkEndpoint } from './endpoint-checks.js';
 import type {
@@ -20,6 +22,8 @@ import type {
 } from './endpoint.dto.js';
 import { Endpoint } from './endpoint.entity.js';
 import { settingColumns, settingsOf } from './endpoint-settings.js';
+import { keptHeaders, maskedHeaders } from './endpoint-headers.js';
+import { openTargets, sealTarget } from './endpoint-target.js';
 import { signingKeysOf } from './endpoint-secrets.service.js';
 import { EndpointRemains } from './endpoint-remains.js';
 import { firstStanding, standingAfter } from './ownership.rules.js';
@@ -43,6 +47,7 @@ export class EndpointsService {
     private readonly dataSource: DataSource,
     private readonly webhooks: WebhookClient,
     private readonly remains: EndpointRemains,
+    private readonly keys: DataKeys,
   ) {}
 
   /** @throws Problem 422 for an address, type or practice that will not do. */
@@ -55,10 +60,12 @@ export class EndpointsService {
     await checkEndpoint(tx, this.webhooks, caller, input);
     const owner = caller.actor;
     const now = await databaseTime(tx);
-    const endpoint = tx.create(Endpoint, {
+    const target = { url: input.url, headers: input.headers ?? null };
+    const endpoint = Object.assign(new Endpoint(), {
       id,
       owner,
-      url: input.url,
+      ...target,
+      sealedTarget: sealTarget(this.keys, id, target),
       eventTypes: input.eventTypes,
       practiceIds: practicesOf(input),
       payloadMode: input.payloadMode ?? 'full',
@@ -73,13 +80,13 @@ export class EndpointsService {
     await tx.query(createEndpointSql, [
       id,
       owner,
-      endpoint.url,
+      endpoint.sealedTarget,
       endpoint.eventTypes,
       endpoint.practiceIds,
       endpoint.payloadMode,
       endpoint.enabled,
       endpoint.description,
-      secret,
+      this.keys.own.seal(secret, bindingOfSecret(id)),
       endpoint.version,
       now,
       now,
@@ -98,6 +105,7 @@ export class EndpointsService {
     const { manager } = this.dataSource;
     const endpoint = await manager.findOneBy(Endpoint, { id, deletedAt: IsNull() });
     if (!endpoint) throw notFound('endpoint');
+    await this.open([endpoint]);
     return toResource(endpoint, await stateOf(manager, id));
   }
 
@@ -117,6 +125,7 @@ export class EndpointsService {
       lock: { mode: 'for_no_key_update' },
     });
     if (!endpoint) throw notFound('endpoint');
+    await this.open([endpoint]);
     return endpoint;
   }
 
@@ -135,6 +144,7 @@ export class EndpointsService {
       order: { id: 'asc' },
       take: limit + 1,
     });
+    await this.open(endpoints);
     const ids = endpoints.slice(0, limit).map(({ id }) => id);
     const states = await statesOf(manager, ids);
     return pageOf(endpoints, limit, (endpoint) => toResource(endpoint, states.get(endpoint.id)!));
@@ -148,8 +158,13 @@ export class EndpointsService {
     change: EndpointChange,
   ): Promise<EndpointResource> {
     await checkEndpoint(tx, this.webhooks, caller, change, endpoint);
+    const { url = endpoint.url, headers: wanted, ...plain } = change;
+    const headers = wanted === undefined ? endpoint.headers : keptHeaders(wanted, endpoint.headers);
     const columns = {
-      ...change,
+      ...plain,
+      ...((change.url !== undefined || wanted !== undefined) && {
+        sealedTarget: sealTarget(this.keys, endpoint.id, { url, headers }),
+      }),
       ...(change.practiceIds && { practiceIds: practicesOf(change) }),
       // Whoever switches it on or off has looked at the hub's reason.
       ...(change.enabled !== undefined && { disabledReason: null }),
@@ -163,7 +178,7 @@ export class EndpointsService {
       await tx.query(endReplaysSql, [endpoint.id]);
     const state = await stateOf(tx, endpoint.id);
     if (concernsEngine(change)) await tx.query(raiseSetVersionSql);
-    return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
+    return toResource({ ...endpoint, ...columns, url, headers } as Endpoint, state);
   }
 
   /**
@@ -179,15 +194,21 @@ export class EndpointsService {
     await tx.update(Endpoint, { id: endpoint.id }, columns as QueryDeepPartialEntity<Endpoint>);
     const state = await stateOf(tx, endpoint.id);
     await tx.query(raiseSetVersionSql);
-    return toResource(tx.create(Endpoint, { ...endpoint, ...columns }), state);
+    return toResource({ ...endpoint, ...columns }, state);
   }
 
   /** Leaves a tombstone; what is open for it is withheld, the rest of a large backlog by `EndpointRemains.withholdRest`. */
   async bury(tx: Tx, endpoint: Endpoint): Promise<void> {
-    await tx.query(buryEndpointSql, [endpoint.id, await databaseTime(tx)]);
+    const sealed = sealTarget(this.keys, endpoint.id, { url: endpoint.url, headers: null });
+    await tx.query(buryEndpointSql, [endpoint.id, await databaseTime(tx), sealed]);
     await tx.query(deleteCounterSql, [endpoint.id]);
     await this.remains.withholdSome(tx, endpoint.id);
     await tx.query(raiseSetVersionSql);
+  }
+
+  private async open(endpoints: readonly Endpoint[]): Promise<void> {
+    const targets = await openTargets(this.keys, endpoints);
+    endpoints.forEach((endpoint, i) => Object.assign(endpoint, targets[i]));
   }
 }
 
@@ -234,9 +255,10 @@ async function statesOf(tx: Tx, ids: readonly string[]): Promise<Map<string, Sta
 }
 
 function toResource(endpoint: Endpoint, { isFailing, ...state }: State): EndpointResource {
-  const { deletedAt, ...shown } = endpoint;
+  const { deletedAt, sealedTarget: _sealed, ...shown } = endpoint;
   return {
     ...shown,
+    headers: maskedHeaders(endpoint.headers),
     status: !endpoint.enabled ? 'disabled' : isFailing ? 'failing' : 'active',
     ...state,
     ...(deletedAt && { deletedAt }),

@@ -131,10 +131,10 @@ class ShownData {
     this.events = new Map(events.map((event) => [event.id, event]));
   }
 
-  /** Undefined where the log holds the event no more. */
+  /** Undefined where the log holds the event, or its data, no more. */
   of(id: string, mode: PayloadMode): object | undefined {
     const event = this.events.get(id);
-    if (!event) return undefined;
+    if (!event || event.lost) return undefined;
     const key = `${mode} ${id}`;
     let data = this.shown.get(key);
     if (!data) this.shown.set(key, (data = projectEvent(event, mode)));

@@ -2,13 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { Pool, PoolClient } from 'pg';
 import { EventBus } from '../../events/bus/event-bus.js';
 import { keyOf, partitionOf } from '../../events/bus/partition-of.js';
-import {
-  EventLog,
-  headerFromRow,
-  positionFromRow,
-  type EventHeader,
-  type HeaderRow,
-} from '../../events/log/event-log.js';
+import { EventLog, headerFromRow, type EventHeader } from '../../events/log/event-log.js';
+import { positionFromRow, type HeaderRow } from '../../events/log/event-rows.js';
 import { comparePositions, logStart, type Position } from '../../events/position.js';
 import { mostAttempts, prefixesOf } from '../deliveries/deliveries.service.js';
 import { EndpointIndex, listenerFromRow } from '../fanout/endpoint-index.js';

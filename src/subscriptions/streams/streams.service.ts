@@ -3,14 +3,16 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { StoredEvent } from '../../events/catalog/envelope.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
-import { eventFromRow, type EventRow } from '../../events/log/event-log.js';
+import { openEvents, type EventRow } from '../../events/log/event-rows.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 import { mayHear } from '../deliveries/delivery.js';
 import { WebhookBodies } from '../deliveries/webhook-body.js';
 import { mostInManifest, type Manifest, type ManifestQuery } from './stream.dto.js';
 import {
   entriesSql,
+  erasedPracticesSql,
   firstSequenceSql,
   manifestLinesSql,
   streamEventsSql,
@@ -44,6 +46,7 @@ export class StreamsService {
   constructor(
     private readonly dataSource: DataSource,
     private readonly settings: Settings,
+    private readonly keys: DataKeys,
   ) {}
 
   /**
@@ -75,9 +78,9 @@ export class StreamsService {
       for (const { sequence, event_id, withheld_reason } of piece) {
         const event = event_id !== null && events.get(event_id);
         const entry =
-          event && withheld_reason === null
+          event && withheld_reason === null && !event.lost
             ? `{"sequence":${sequence},"event":${bodies.body(event, stream.mode, endpointId, sequence)}}`
-            : `{"sequence":${sequence},"withheld":"${withheld_reason ?? 'expired'}"}`;
+            : `{"sequence":${sequence},"withheld":"${withheld_reason ?? (event ? event.lost : undefined) ?? 'expired'}"}`;
         shown.push(entry);
         bytes += entry.length;
         if (bytes >= mostPageBytes) break;
@@ -96,6 +99,7 @@ export class StreamsService {
     const { fromSequence = 1, toSequence = lastSequence } = query;
     checkStretch(fromSequence, toSequence, lastSequence);
     const hash = createHash('sha256');
+    const erased: { practice_id: string }[] = await this.dataSource.query(erasedPracticesSql);
     for (let from = fromSequence; from <= toSequence; from += manifestPieceSize) {
       const to = Math.min(toSequence, from + manifestPieceSize - 1);
       const [{ count, lines }]: [{ count: number; lines: string | null }] =
@@ -104,6 +108,7 @@ export class StreamsService {
           from,
           to,
           practices && [...practices],
+          erased.map(({ practice_id }) => practice_id),
         ]);
       if (count !== to - from + 1) throw await this.expired(endpointId, to);
       hash.update(lines!);
@@ -136,7 +141,7 @@ export class StreamsService {
       .filter(({ event_id, withheld_reason }) => event_id !== null && withheld_reason === null)
       .map(({ event_id }) => event_id);
     const rows: EventRow[] = await this.dataSource.query(streamEventsSql, [ids]);
-    return new Map(rows.map((row) => [row.id, eventFromRow(row)]));
+    return new Map((await openEvents(rows, this.keys)).map((event) => [event.id, event]));
   }
 
   private async expired(endpointId: string, seenThrough: number): Promise<Problem> {

@@ -26,7 +26,7 @@ export interface RecordHead {
 
 /**
  * An event as a record: the CloudEvents binary content mode of the Kafka protocol binding 1.0.2, attributes as `ce_*`
- * headers, data as the value. `hub_position` is the event's place in the log; `hub_previous` chains the records of
+ * headers, data as the value; an empty object where `ce_hubwithheld` says that there is none. `hub_position` is the event's place in the log; `hub_previous` chains the records of
  * a partition, so that a consumer sees when one is missing.
  */
 export function toRecord(
@@ -35,7 +35,7 @@ export function toRecord(
   { key, partition, previous, lap }: Placing,
 ): Message {
   const attributes = toCloudEvent(event, view);
-  const headers: Record<string, string> = { 'content-type': attributes.datacontenttype };
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
   for (const name in attributes) {
     const value = attributes[name as keyof CloudEvent];
     if (name !== 'data' && name !== 'datacontenttype') headers[headerOf(name)] = String(value);
@@ -43,7 +43,7 @@ export function toRecord(
   headers.hub_position = event.position;
   headers.hub_previous = formatPosition(previous);
   headers.hub_lap = String(lap);
-  return { key, partition, headers, value: Buffer.from(JSON.stringify(attributes.data)) };
+  return { key, partition, headers, value: Buffer.from(JSON.stringify(attributes.data ?? {})) };
 }
 
 const headerNames = new Map<string, string>();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../../../database/engine-pool.js';
-import { positionFromRow } from '../../log/event-log.js';
+import { positionFromRow } from '../../log/event-rows.js';
 import type { Position } from '../../position.js';
 import type { RelayState } from './relay.rules.js';
 import * as sql from './sql/relay-state.js';

@@ -7,6 +7,12 @@
  * the order on every partition; the rows above the horizon are the last ones of the scan.
  */
 
+/** A whole event; what is sealed in base64, which the driver reads faster than its hexadecimal. */
+export const eventColumns = `
+  e.id, e.type, e.type_version, e.practice_id, e.patient_id, e.account_id, e.source, e.subject, e.subject_version,
+  e.time, e.actor, e.correlation_id, e.causation_id, e.traceparent, encode(e.sealed, 'base64') as sealed,
+  e.generation, e.xact_id::text as xact_id, e.seq::text as seq`;
+
 /**
  * The next rows after a position, settled or not: an unsettled one ends the batch and tells the reader to look
  * again within a millisecond or two, which a filter on the horizon would hide.
@@ -28,7 +34,7 @@ export const readEventsSql = `
   with now as materialized (
     select hub_generation() as generation, pg_snapshot_xmin(pg_current_snapshot()) as xmin
   )
-  select e.*, e.xact_id::text as xact_id, e.seq::text as seq,
+  select ${eventColumns},
          (e.generation, e.xact_id) < (select generation, xmin from now) as settled
   from events as e
   where (e.generation, e.xact_id, e.seq) > ($1::int, $2::xid8, $3::bigint)
@@ -49,7 +55,7 @@ export const horizonSql = `
 
 /** One event; ids are time-ordered and the table is partitioned by them, so this looks into one partition. */
 export const readEventByIdSql = `
-  select e.*, e.xact_id::text as xact_id, e.seq::text as seq from events as e where e.id = $1`;
+  select ${eventColumns} from events as e where e.id = $1`;
 
 /**
  * The headers of some events, by primary key. The range of their ids says again what the list says, so that only
@@ -61,7 +67,7 @@ export const readHeadersByIdSql = `
 
 /** Some events whole, by primary key. */
 export const readEventsByIdSql = `
-  select e.*, e.xact_id::text as xact_id, e.seq::text as seq from events as e where e.id = any($1::uuid[])`;
+  select ${eventColumns} from events as e where e.id = any($1::uuid[])`;
 
 /** Whether a generation has kept any event at or beyond a position of it, or has none at all: null where it has none. */
 export const beyondGenerationSql = `

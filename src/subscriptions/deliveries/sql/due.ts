@@ -50,8 +50,8 @@ export const forgetRetriesSql = `
     and not exists (select from deliveries as d where d.id = r.delivery_id and d.status = 'failed')`;
 
 /**
- * The events of a page; each is looked up in the one partition its id names. Everything arrives as text, the data as
- * it is stored: most of it goes out as it came in.
+ * The events of a page; each is looked up in the one partition its id names. Everything arrives as text; what is
+ * sealed in base64, which is a third shorter than the driver's hexadecimal and read faster.
  */
 export const eventsSql = `
   select e.*
@@ -60,7 +60,7 @@ export const eventsSql = `
     select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version,
            to_char(e.time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as time, e.actor,
            e.correlation_id, e.causation_id, e.traceparent, e.generation || '.' || e.xact_id || '.' || e.seq as position,
-           e.patient_id, e.account_id, e.data
+           e.patient_id, e.account_id, encode(e.sealed, 'base64')
     from events as e where e.id = wanted.id limit 1
   ) as e`;
 
@@ -69,7 +69,7 @@ export const eventsSql = `
  * what is remembered of their health.
  */
 export const targetsSql = `
-  select e.id, e.shard, e.url, e.payload_mode, e.content_type, e.headers, e.timeout_seconds, e.max_concurrency,
+  select e.id, e.shard, e.sealed_target, e.payload_mode, e.content_type, e.timeout_seconds, e.max_concurrency,
          e.rate_per_second, e.ordering, e.retry_schedule,
          hub_practices_of_endpoint(e.owner, null, e.sandbox)::text[] as practices,
          coalesce(p.attempted_through, 0)::text as attempted_through, e.enabled_at::text as enabled_at,
@@ -83,7 +83,7 @@ export const targetsSql = `
   left join endpoint_progress as p on p.endpoint_id = e.id
   left join endpoint_health as h on h.endpoint_id = e.id
   cross join lateral (
-    select array_agg(secret order by s.expires_at is not null, s.created_at desc) as secrets,
+    select array_agg(sealed order by s.expires_at is not null, s.created_at desc) as secrets,
            (extract(epoch from min(s.expires_at) - clock_timestamp()) * 1000)::float8 as changes_in_ms
     from endpoint_secrets as s
     where s.endpoint_id = e.id and (s.expires_at is null or s.expires_at > clock_timestamp())

@@ -59,4 +59,4 @@ export const earlierAttemptsSql = `
 
 /** What the receiver answered to failed attempts, as far as it is still kept. */
 export const responsesSql = `
-  select number, body from attempt_responses where delivery_id = $1 order by number desc limit $2`;
+  select number, sealed_body from attempt_responses where delivery_id = $1 order by number desc limit $2`;

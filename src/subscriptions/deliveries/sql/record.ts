@@ -43,7 +43,7 @@ export const recordSql = `
   results as materialized (
     select r.*, clock_timestamp() + make_interval(secs => r.retry_in_seconds) as next_attempt_at
     from unnest($4::uuid[], $5::smallint[], $6::smallint[], $7::text[], $8::float8[], $9::timestamptz[],
-                $10::int[], $11::text[], $12::smallint[], $13::text[], $14::text[], $15::uuid[], $16::text[])
+                $10::int[], $11::text[], $12::smallint[], $13::text[], $14::text[], $15::uuid[], $16::bytea[])
       as r (id, shard, number, status, retry_in_seconds, at, duration_ms, outcome, status_code, error,
             order_key, replay_id, response)
     join fenced on fenced.shard = r.shard
@@ -81,7 +81,7 @@ export const recordSql = `
     delete from delivery_followers where delivery_id in (select id from changed)
   ),
   answered as (
-    insert into attempt_responses (delivery_id, number, body)
+    insert into attempt_responses (delivery_id, number, sealed_body)
     select id, attempts, response from changed where response is not null
     on conflict do nothing
   )

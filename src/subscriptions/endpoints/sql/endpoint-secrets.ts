@@ -20,5 +20,5 @@ export const rotateKeySql = `
     where endpoint_id = $1
     returning expires_at
   )
-  insert into endpoint_secrets (endpoint_id, kind, secret, public_key) values ($1, $3, $4, $5)
+  insert into endpoint_secrets (endpoint_id, kind, sealed, public_key) values ($1, $3, $4, $5)
   returning (select max(expires_at) from former) as overlap_ends_at`;

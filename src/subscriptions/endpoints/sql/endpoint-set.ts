@@ -4,16 +4,16 @@
  */
 export const createEndpointSql = `
   with endpoint as (
-    insert into endpoints (id, owner, url, event_types, practice_ids, payload_mode, enabled, description,
-                           version, created_at, updated_at, ownership, disabled_reason, filter, headers, content_type,
+    insert into endpoints (id, owner, sealed_target, event_types, practice_ids, payload_mode, enabled, description,
+                           version, created_at, updated_at, ownership, disabled_reason, filter, content_type,
                            timeout_seconds, max_concurrency, rate_per_second, ordering, retry_schedule, exclude_own,
                            metadata, sandbox, from_generation, from_xact_id)
     values ($1, $2, $3, $4::text[], $5::uuid[], $6, $7, $8, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-            $22, $23, $24, $25, hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
+            $22, $23, $24, hub_generation(), pg_snapshot_xmin(pg_current_snapshot()))
     returning id
   ),
   secret as (
-    insert into endpoint_secrets (endpoint_id, kind, secret) select id, 'hmac', $9 from endpoint
+    insert into endpoint_secrets (endpoint_id, kind, sealed) select id, 'hmac', $9 from endpoint
   ),
   progress as (
     insert into endpoint_progress (endpoint_id) select id from endpoint
@@ -26,12 +26,13 @@ export const createEndpointSql = `
  */
 export const raiseSetVersionSql = `update endpoint_set_version set version = version + 1`;
 
-/** Leaves a tombstone. What may be secret goes at once; the address stays, to say where events went. */
+/** Leaves a tombstone. What may be secret goes at once; $3 is the address alone, to say where events went. */
 export const buryEndpointSql = `
   with secrets as (delete from endpoint_secrets where endpoint_id = $1),
   health as (delete from endpoint_health where endpoint_id = $1)
   update endpoints
-  set deleted_at = $2, updated_at = $2, version = version + 1, enabled = false, disabled_reason = null, headers = null
+  set deleted_at = $2, updated_at = $2, version = version + 1, enabled = false, disabled_reason = null,
+    sealed_target = $3
   where id = $1`;
 
 /**

@@ -1,3 +1,5 @@
+import { eventColumns } from '../../../events/log/sql/read-log.js';
+
 /** Where an endpoint's stream ends, how its events are shown, and of which practices. A deleted endpoint has none. */
 export const streamSql = `
   select e.payload_mode, c.last_sequence::text,
@@ -19,9 +21,7 @@ export const streamEventsSql = `
   select e.*
   from unnest($1::uuid[]) as wanted (id)
   cross join lateral (
-    select e.id, e.type, e.type_version, e.practice_id, e.source, e.subject, e.subject_version, e.time, e.actor,
-           e.correlation_id, e.causation_id, e.traceparent, e.patient_id, e.account_id, e.data,
-           e.generation, e.xact_id::text as xact_id, e.seq::text as seq
+    select ${eventColumns}
     from events as e where e.id = wanted.id limit 1
   ) as e`;
 
@@ -32,7 +32,8 @@ export const firstSequenceSql = `
 /**
  * The lines of a stretch of numbers, as one text: the database joins them in a fifth of the time that it takes to
  * hand them over one by one. A dead delivery whose event retention has dropped can never be sent: it counts as
- * withheld, as the feed shows it; and so does what the owner may not hear of any more ($4: of which practices it may).
+ * withheld, as the feed shows it; and so does what the owner may not hear of any more ($4: of which practices it may),
+ * and what was erased with its key ($5: practices that have lost one, so that only their events are looked at).
  */
 export const manifestLinesSql = `
   select count(*)::int as count,
@@ -40,8 +41,15 @@ export const manifestLinesSql = `
            sequence || ' ' || case
              when status = 'withheld' then '-'
              when $4::uuid[] is not null and practice_id is not null and not practice_id = any ($4::uuid[]) then '-'
+             when practice_id = any ($5::uuid[]) and (
+               select k.destroyed_at is not null from events as e join data_keys as k on k.number = hub_key_number(e.sealed)
+               where e.id = event_id) then '-'
              when status = 'dead' and not exists (select from events as e where e.id = event_id) then '-'
              else event_id::text
            end || E'\\n', '' order by sequence) as lines
   from deliveries
   where endpoint_id = $1 and sequence between $2::bigint and $3::bigint`;
+
+/** Practices of which something was erased by destroying its key. */
+export const erasedPracticesSql = `
+  select distinct practice_id from data_keys where destroyed_at is not null and practice_id is not null`;

@@ -1,0 +1,68 @@
+import type { EnginePool } from '../database/engine-pool.js';
+import type { Logger } from '../platform/logger.js';
+import type { DataKeys } from './data-keys.js';
+import { plainTables, type PlainTable } from './plain-tables.js';
+
+const atATime = 500;
+const tellEveryMs = 5000;
+/** Any constant of our own: hubs that start together take it in turn. */
+const sealingLock = 7_264_201_882;
+
+/**
+ * Seals what a version before this one has kept in plain text, and drops the columns that it lay in. Batch by batch,
+ * each a transaction: whoever is killed meanwhile goes on where it was at the next start.
+ */
+export async function sealWhatIsPlain(
+  pool: EnginePool,
+  keys: DataKeys,
+  logger: Logger,
+): Promise<void> {
+  if (!(await isUnfinished(pool))) return;
+  const turn = await pool.connect();
+  try {
+    await turn.query('select pg_advisory_lock($1)', [sealingLock]);
+    if (!(await isUnfinished(pool))) return;
+    for (const table of plainTables) await sealTable(pool, keys, logger, table);
+    await pool.transaction(async (client) => {
+      await client.query('select hub_finish_sealing()');
+      await client.query('drop function hub_finish_sealing()');
+    });
+    logger.info('what was kept in plain text is sealed');
+  } finally {
+    // The connection's end gives the lock back, whatever happened.
+    turn.release(true);
+  }
+}
+
+async function isUnfinished(pool: EnginePool): Promise<boolean> {
+  const { rows } = await pool.query<{ unfinished: boolean }>(
+    `select to_regproc('hub_finish_sealing') is not null as unfinished`,
+  );
+  return rows[0]!.unfinished;
+}
+
+async function sealTable(
+  pool: EnginePool,
+  keys: DataKeys,
+  logger: Logger,
+  { name, first, readSql, sealOne, writeSql }: PlainTable,
+): Promise<void> {
+  let [after, sealed, toldAt]: [readonly unknown[], number, number] = [first, 0, performance.now()];
+  for (;;) {
+    const { rows } = await pool.query(readSql, [...after, atATime]);
+    if (rows.length === 0) return;
+    await keys.prepare(rows.map((row) => row.practice_id ?? null));
+    const values = rows.map((row) => sealOne(row, keys.sealing(row.practice_id ?? null)!));
+    await pool.query(writeSql, [...columnsOf(rows.map((row) => row.place)), values]);
+    after = rows.at(-1)!.place;
+    sealed += rows.length;
+    if (performance.now() - toldAt > tellEveryMs) {
+      toldAt = performance.now();
+      logger.info({ table: name, sealed }, 'sealing what was kept in plain text');
+    }
+  }
+}
+
+function columnsOf(places: readonly (readonly unknown[])[]): unknown[][] {
+  return places[0]!.map((_, column) => places.map((place) => place[column]));
+}
