@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { databaseTime, type Tx } from '../database/transactions.js';
+import { databaseTime, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
 import {
@@ -19,6 +19,7 @@ import type { AccountChange, NewAccount } from './account.dto.js';
 import { Account } from './account.entity.js';
 import { accountChanged, accountCreated } from './account.events.js';
 import { Patient } from './patient.entity.js';
+import { restrictAnewFor } from './sql/restrict.js';
 
 @Injectable()
 export class AccountsService {
@@ -108,6 +109,9 @@ export class AccountsService {
       { holder, guarantorPatientId: changed.guarantorPatientId, version, updatedAt },
     );
     this.outbox.say(tx, cause, events);
+    if (changed.guarantorPatientId !== account.guarantorPatientId) {
+      send(tx, restrictAnewFor, [changed.guarantorPatientId]);
+    }
     return changed;
   }
 

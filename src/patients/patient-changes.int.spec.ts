@@ -123,6 +123,30 @@ describe('a change', () => {
     expect(events).toEqual([]);
   });
 
+  it('that restricts a patient is a new version of which no event tells, and every hub looks anew', async () => {
+    const versions = async () =>
+      (await hub.database.query('select version::int, restrictions::int from endpoint_set_version'))
+        .rows[0];
+    const patient = await aPatient(hub, practice, { restricted: false });
+    const before = await versions();
+    let answer: any;
+    const events = await eventsFrom(hub, practice, async () => {
+      answer = await patch(patient, { restricted: true });
+      await patch(answer.body, { givenName: 'B' });
+    });
+    expect(answer).toMatchObject({ status: 200, body: { restricted: true, version: 2 } });
+    expect(events.map(({ type, data }) => [type, data.changedFields])).toEqual([
+      ['patient.updated', ['givenName']],
+    ]);
+    expect(JSON.stringify(events)).not.toContain('restricted');
+    expect(await versions()).toEqual({
+      version: before.version + 1,
+      restrictions: before.restrictions + 1,
+    });
+    const born = await aPatient(hub, practice, { restricted: true });
+    expect((await hub.api('GET', `${path}/${born.id}`)).body.restricted).toBe(true);
+  });
+
   it('needs to know the version it changes', async () => {
     const patient = await aPatient(hub, practice);
     const without = await hub.api('PATCH', `${path}/${patient.id}`, { givenName: 'B' });

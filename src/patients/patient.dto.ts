@@ -1,6 +1,7 @@
 import { ApiExtraModels, ApiProperty, getSchemaPath } from '@nestjs/swagger';
 import {
   Email,
+  Flag,
   LocalDate,
   Nested,
   NestedList,
@@ -16,6 +17,9 @@ import {
   type PatientKind,
   type PatientStatus,
 } from './patient.entity.js';
+
+const restrictedHelp =
+  'The patient asked that partners hear nothing of them: no event, nothing that waits already, no replay. Partners are not told of this either. Default: false.';
 
 export class NewPatient {
   @OneOf(patientKinds)
@@ -54,6 +58,9 @@ export class NewPatient {
       "Opens an account for this holder. Without owner and accountId one is opened in the patient's own name.",
   })
   owner?: AccountHolder;
+
+  @Flag({ optional: true, description: restrictedHelp })
+  restricted?: boolean;
 }
 
 /** A patient's kind stays: a human does not become an animal. */
@@ -90,6 +97,9 @@ export class PatientChange {
 
   @OneOf(patientStatuses, { optional: true })
   status?: PatientStatus;
+
+  @Flag({ optional: true, description: restrictedHelp })
+  restricted?: boolean;
 }
 
 export class PatientResource {
@@ -131,6 +141,9 @@ export class PatientResource {
 
   @ApiProperty({ type: [ExternalId] })
   externalIds: ExternalId[];
+
+  @ApiProperty({ description: restrictedHelp })
+  restricted: boolean;
 
   @ApiProperty()
   version: number;

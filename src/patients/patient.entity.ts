@@ -52,6 +52,10 @@ export class Patient {
   @Column('jsonb')
   externalIds: ExternalId[];
 
+  /** Partners hear nothing of them. A deleted one stays so. */
+  @Column('boolean')
+  restricted: boolean;
+
   @Column('int')
   version: number;
 

@@ -19,6 +19,7 @@ const ada = {
     { system: 'a', value: '1' },
     { system: 'b', value: '2' },
   ],
+  restricted: false,
 } as Patient;
 
 describe('changes between two versions of a patient', () => {
@@ -37,6 +38,7 @@ describe('changes between two versions of a patient', () => {
     [{ phone: null, email: 'a@example.com' }, { contact: ['email', 'phone'] }],
     [{ accountId: '019a0f5e-7c00-7000-8000-000000000022' }, { account: true }],
     [{ status: 'deceased' as const }, { status: true }],
+    [{ restricted: true }, { restriction: true }],
   ])('are grouped by what they are about: %j', (change, expected) => {
     const changes = changesBetween(ada, { ...ada, ...change });
     expect(changes).toEqual({
@@ -44,6 +46,7 @@ describe('changes between two versions of a patient', () => {
       contact: [],
       account: false,
       status: false,
+      restriction: false,
       ...expected,
     });
     expect(changesNothing(changes)).toBe(false);

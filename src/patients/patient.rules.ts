@@ -20,6 +20,8 @@ export interface PatientChanges {
   contact: ContactField[];
   account: boolean;
   status: boolean;
+  /** No event tells of it: partners would learn by it what they must not. */
+  restriction: boolean;
 }
 
 /** What really differs; a field sent with the value it has is no change. Pure. */
@@ -31,6 +33,7 @@ export function changesBetween(before: Patient, after: Patient): PatientChanges 
     contact: contactFields.filter(differs),
     account: before.accountId !== after.accountId,
     status: before.status !== after.status,
+    restriction: before.restricted !== after.restricted,
   };
 }
 
@@ -40,8 +43,9 @@ function comparable(value: Patient[RecordField | ContactField]): unknown {
   return value.map(({ system, value: number }) => `${system}|${number}`).sort();
 }
 
-export function changesNothing({ record, contact, account, status }: PatientChanges): boolean {
-  return record.length + contact.length === 0 && !account && !status;
+export function changesNothing(changes: PatientChanges): boolean {
+  const { record, contact, account, status, restriction } = changes;
+  return record.length + contact.length === 0 && !account && !status && !restriction;
 }
 
 export interface Fault {

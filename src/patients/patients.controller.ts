@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { Signals } from '../database/signals.js';
 import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -17,6 +18,7 @@ export class PatientsController {
   constructor(
     private readonly patients: PatientsService,
     private readonly commands: Commands,
+    private readonly signals: Signals,
   ) {}
 
   @Post()
@@ -55,19 +57,22 @@ export class PatientsController {
 
   @Patch(':patientId')
   @ApiOkResponse({ type: PatientResource })
-  change(
+  async change(
     @Context() context: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('patientId', new IdOf('patient')) id: string,
     @Body() body: PatientChange,
   ): Promise<Answer> {
-    return this.commands.run(context, [practiceId], async (tx) => {
+    const answer = await this.commands.run(context, [practiceId], async (tx) => {
       const patient = await this.patients.get(practiceId, id, tx);
       context.requireMatch(patient);
       return Answer.ok(
         patientResource(await this.patients.change(tx, context.cause, patient, body)),
       );
     });
+    // What waits for partners already is looked at anew.
+    if (body.restricted) this.signals.emit('access');
+    return answer;
   }
 
   @Delete(':patientId')

@@ -53,6 +53,7 @@ describe('a new patient', () => {
       status: 'active',
       species: null,
       breed: null,
+      restricted: false,
       version: 1,
       createdAt: expect.stringMatching(/Z$/),
       updatedAt: answer.body.createdAt,

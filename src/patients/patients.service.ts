@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { databaseTime, type Tx } from '../database/transactions.js';
+import { databaseTime, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
 import {
@@ -27,6 +27,7 @@ import {
   type Fault,
 } from './patient.rules.js';
 import { patientTiesSql } from './sql/patient-ties.js';
+import { restrictAnew } from './sql/restrict.js';
 
 @Injectable()
 export class PatientsService {
@@ -56,6 +57,7 @@ export class PatientsService {
       accountId: await this.accountFor(tx, cause, practice, input),
       status: 'active',
       externalIds,
+      restricted: input.restricted ?? false,
       version: 1,
       createdAt: now,
       updatedAt: now,
@@ -66,6 +68,8 @@ export class PatientsService {
       await replaceExternalIds(tx, practiceId, 'patient', patient.id, externalIds);
     }
     this.outbox.say(tx, cause, [patientCreated(patient)]);
+    // Their account may have been somebody's who was not.
+    if (patient.restricted && input.accountId) send(tx, restrictAnew, []);
     return patient;
   }
 
@@ -119,6 +123,7 @@ export class PatientsService {
     }
     await tx.update(Patient, { id }, after);
     this.outbox.say(tx, cause, patientChanged(before, after, changes));
+    if (after.restricted && (changes.restriction || changes.account)) send(tx, restrictAnew, []);
     return after;
   }
 

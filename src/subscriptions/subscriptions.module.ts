@@ -21,6 +21,7 @@ import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { EndpointsService } from './endpoints/endpoints.service.js';
 import { OwnershipController } from './endpoints/ownership.controller.js';
 import { FanOutService } from './fanout/fan-out.service.js';
+import { Reaches } from './reach/reaches.js';
 import { ReplayFinder } from './replays/replay-finder.js';
 import { ReplayQueue } from './replays/replay-queue.js';
 import { ReplayRunner } from './replays/replay-runner.js';
@@ -67,6 +68,7 @@ import { StreamsService } from './streams/streams.service.js';
       useFactory: (pool: EnginePool, keys: DataKeys) => new EventCache(pool, keys),
       inject: [EnginePool, DataKeys],
     },
+    Reaches,
     EndpointHealth,
     DeadLetters,
     Deliverer,

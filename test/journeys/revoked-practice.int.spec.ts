@@ -82,7 +82,9 @@ describe('a practice that an application no longer reaches', () => {
 
       receiver.respondWith(() => 204);
       await reach([kept]);
-      expect((await client.api('POST', `/v1/deliveries/${delivery.id}/resend`)).status).toBe(200);
+      const resent = await client.api('POST', `/v1/deliveries/${delivery.id}/resend`);
+      expect(resent).toMatchObject({ status: 409, body: { code: 'delivery_withheld' } });
+      // At once, and not when its next attempt would be due.
       await eventually(async () =>
         expect((await client.api('GET', `/v1/deliveries/${delivery.id}`)).body).toMatchObject({
           status: 'withheld',

@@ -11,13 +11,16 @@ import { DeadLetters } from './dead-letters.js';
 import { DueReader } from './due-reader.js';
 import { EndpointHealth } from './endpoint-health.js';
 import { EventCache } from './event-cache.js';
+import { Hearing } from './hearing.js';
 import type { Lane, NewDelivery } from './lane.js';
 import { Lanes } from './lanes.js';
 import { ResultRecorder, type LaneResult } from './result-recorder.js';
+import { Revoked } from './revoked.js';
 import { Sender } from './sender.js';
 import { ShardOwner, shardOf } from './shard-owner.js';
 import { Targets } from './targets.js';
 import { WebhookClient } from './webhook-client.js';
+import { Reaches } from '../reach/reaches.js';
 
 /** How often everything is looked at without a signal: one can be lost with the process that would have sent it. */
 const pollMs = 5000;
@@ -37,12 +40,13 @@ const mostUnrecorded = 5000;
 export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly owner: ShardOwner;
   private readonly reader: DueReader;
+  private readonly revoked: Revoked;
   private readonly recorder: ResultRecorder;
   private readonly sender: Sender;
   private readonly lanes: Lanes;
   private readonly waker = new Wakeable();
   private readonly shardsWaker = new Wakeable();
-  private suspects = { endpoints: new Set<string>(), shards: new Set<number>() };
+  private suspects = { endpoints: new Set<string>(), shards: new Set<number>(), access: false };
   private polledAt = 0;
   private markedAt = 0;
   /** Lanes stopped for the recorder's backlog; the loop sets them going again. */
@@ -50,7 +54,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   private givingBack?: Promise<void>;
   private reading?: Promise<void>;
   private keeping?: Promise<void>;
-  private silence?: () => void;
+  private silences: (() => void)[] = [];
 
   constructor(
     pool: EnginePool,
@@ -60,18 +64,16 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly health: EndpointHealth,
     private readonly logger: Logger,
     events: EventCache,
+    reaches: Reaches,
     deadLetters: DeadLetters,
     metrics: Metrics,
     private readonly keys: DataKeys,
   ) {
     this.owner = new ShardOwner(pool, randomUUID(), settings.leaseSeconds);
-    this.reader = new DueReader(pool, events, logger);
-    this.lanes = new Lanes(
-      new Targets(pool, client, settings, logger, keys),
-      this.owner,
-      events,
-      settings,
-    );
+    const targets = new Targets(pool, reaches, client, settings, logger, keys);
+    this.reader = new DueReader(pool, events, new Hearing(pool, targets), logger);
+    this.revoked = new Revoked(pool);
+    this.lanes = new Lanes(targets, this.owner, events, settings);
     this.sender = new Sender(client, settings, metrics, logger);
     this.recorder = new ResultRecorder(pool, this.owner, deadLetters, keys, logger, (results) =>
       this.settle(results),
@@ -79,22 +81,22 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   onApplicationBootstrap(): void {
-    const silences = [
+    this.silences = [
       this.signals.on('deliveries', (keys) => this.suspect(keys)),
+      this.signals.on('access', () => this.suspectAccess()),
       // What waits in memory was opened before: it is read again, and what has no key any more withheld.
       this.keys.onDestroyed(() => {
         this.lanes.forgetWindows();
         this.waker.wake();
       }),
     ];
-    this.silence = () => silences.forEach((silence) => silence());
     this.reading = this.run();
     this.keeping = this.keepShards();
   }
 
   /** Finishes what is under way and gives the shards back, so that others go on at once. */
   async onModuleDestroy(): Promise<void> {
-    this.silence?.();
+    for (const silence of this.silences) silence();
     this.waker.stop();
     // The reader first, since it would fill lanes again; the leases last, since results count under them.
     await this.reading;
@@ -122,6 +124,11 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     this.waker.wake();
   }
 
+  private suspectAccess(): void {
+    this.suspects.access = true;
+    this.waker.wake();
+  }
+
   /** Whether a lane here might send for this endpoint at once. */
   mayTake(endpointId: string): boolean {
     return this.lanes.get(endpointId) !== undefined;
@@ -130,12 +137,13 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   /**
    * Takes deliveries over that were made just now, so that nobody has to look for them.
    * @param deliveries all of one batch for this endpoint
+   * @param version of `endpoint_set_version` under which they were made
    * @returns false where they have to be looked for: the lane is behind, or held up, or not here
    */
-  take(endpointId: string, deliveries: readonly NewDelivery[]): boolean {
+  take(endpointId: string, deliveries: readonly NewDelivery[], version: string): boolean {
     const lane = this.lanes.get(endpointId);
     if (!lane || !this.owner.holds(lane.target.shard)) return false;
-    if (!lane.take(deliveries, this.lanes.window())) return false;
+    if (!lane.take(deliveries, this.lanes.window(), version, performance.now())) return false;
     this.pump(lane);
     return true;
   }
@@ -150,6 +158,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         const window = this.lanes.window();
         await this.reader.fill(this.lanes.held(), window);
         this.releaseOrphans(window);
+        this.withholdRevoked();
         this.lanes.share();
         for (const lane of this.lanes.all()) this.pump(lane);
         await this.keepMarks();
@@ -167,11 +176,12 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       this.suspect('all');
     }
     for (const shard of this.lanes.outdated(performance.now())) this.suspects.shards.add(shard);
-    const { endpoints, shards } = this.suspects;
-    this.suspects = { endpoints: new Set(), shards: new Set() };
+    const { endpoints, shards, access } = this.suspects;
+    this.suspects = { endpoints: new Set(), shards: new Set(), access: false };
     try {
-      await this.lanes.follow(endpoints, shards);
+      await this.lanes.follow(endpoints, shards, access);
     } catch (error) {
+      this.suspects.access ||= access;
       for (const id of endpoints) this.suspects.endpoints.add(id);
       for (const shard of shards) this.suspects.shards.add(shard);
       throw error;
@@ -192,6 +202,26 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
         },
         // Looked for again at the next poll.
         (error) => this.logger.warn({ err: error }, 'followers were not looked for'),
+      );
+    }
+  }
+
+  private withholdRevoked(): void {
+    for (const lane of this.lanes.all()) {
+      if (!lane.hasLost || !this.lanes.isCurrent(lane)) continue;
+      lane.hasLost = false;
+      // Not awaited, as above.
+      this.revoked.withhold(lane).then(
+        (count) => {
+          if (count === 0 || lane.target.ordering === 'none') return;
+          // Others may have waited for it.
+          lane.seeksOrphans = true;
+          this.waker.wake();
+        },
+        (error) => {
+          lane.hasLost = true;
+          this.logger.warn({ err: error }, 'what was revoked was not looked for');
+        },
       );
     }
   }

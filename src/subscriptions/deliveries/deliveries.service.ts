@@ -24,7 +24,9 @@ import {
   readDeliverySql,
   responsesSql,
 } from './sql/list-deliveries.js';
-import { lockDeliverySql, resendSql } from './sql/resend.js';
+import type { Hearable } from '../reach/reach.js';
+import { over, readAccess, type OwnerKey } from '../reach/reaches.js';
+import { hearableSql, lockDeliverySql, resendSql } from './sql/resend.js';
 import { idFloor, madeAt } from './time-ids.js';
 
 const mostAttemptsShown = 100;
@@ -159,7 +161,7 @@ export class DeliveriesService {
     const [delivery]: { status: DeliveryStatus; attempts: number; has_event: boolean }[] =
       await tx.query(lockDeliverySql, [id]);
     if (!delivery) throw notFound('delivery');
-    if (delivery.status === 'withheld') {
+    if (delivery.status === 'withheld' || !(await mayStillHear(tx, id))) {
       throw conflict('delivery_withheld', 'This delivery may no longer be sent.');
     }
     if (delivery.attempts === 0) {
@@ -192,6 +194,16 @@ async function openFloor(tx: Tx, endpointId: string, statuses?: string[]): Promi
   const [{ floor }] = await tx.query(openFloorSql, [endpointId, statuses!.includes('failed')]);
   // Null where there is no mark: then nothing is known to be settled.
   return floor ?? '0';
+}
+
+/** Whether the endpoint of a delivery may hear of its event today. */
+async function mayStillHear(tx: Tx, id: string): Promise<boolean> {
+  const [row]: (OwnerKey & Hearable & { restricted: boolean | null })[] = await tx.query(
+    hearableSql,
+    [id],
+  );
+  const reach = (await readAccess(over(tx), [row!])).of(row!);
+  return reach.covers(row!) && !(reach.isGranted && row!.restricted);
 }
 
 async function read(tx: Tx, id: string): Promise<DeliveryRow> {

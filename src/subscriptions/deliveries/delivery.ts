@@ -1,5 +1,6 @@
 import type { LoggedEvent } from './logged-event.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
+import type { Reach } from '../reach/reach.js';
 import type { RetrySchedule } from '../retry/retry-schedule.js';
 import type { SigningKey } from '../signing/signing-key.js';
 import type { StoredCircuit } from './circuit-breaker.js';
@@ -13,9 +14,11 @@ export interface Target {
   id: string;
   shard: number;
   address: WebhookAddress;
+  /** As it asks for it; what is granted may be less. */
   payloadMode: PayloadMode;
-  /** What its owner may hear of today; null: everything. */
-  practices: ReadonlySet<string> | null;
+  /** As events spell their actor: `operator`, `applications/{id}`, `partners/{id}`. */
+  owner: string;
+  access: TargetAccess;
   contentType: string;
   /** The owner's own headers. */
   headers: Readonly<Record<string, string>>;
@@ -42,21 +45,26 @@ export interface Target {
   throttledForMs: number;
 }
 
-/** Whether an endpoint may be sent an event. What belongs to no practice is about its owner's own endpoints. */
-export function mayHear(
-  { practices }: Pick<Target, 'practices'>,
-  { practiceId }: { practiceId: string | null },
-): boolean {
-  return practices === null || practiceId === null || practices.has(practiceId);
+/** What an endpoint may be sent, as its lane has heard of it. */
+export interface TargetAccess {
+  reach: Reach;
+  /** Of `endpoint_set_version`, for an endpoint that can lose something: what has newer numbers waits for a look. */
+  version: string;
+  /** Whoever was restricted up to here is not in what a partner's lane holds. */
+  restrictions: string;
+  /** Milliseconds of this process's monotonic clock; from then on it may be otherwise, because a grant ends or begins. */
+  until: number;
 }
 
-/** Whether an endpoint has lost practices since it was `former`. */
-export function reachesLess(
-  { practices }: Pick<Target, 'practices'>,
-  former: Pick<Target, 'practices'>,
-): boolean {
-  if (practices === null) return false;
-  return former.practices === null || [...former.practices].some((id) => !practices.has(id));
+/** Whether an endpoint has lost something since it was `former`, so that what it holds has to be looked at again. */
+export function reachesLess({ access }: Target, { access: former }: Target): boolean {
+  const isMoreRestricted = access.reach.isGranted && access.restrictions !== former.restrictions;
+  return isMoreRestricted || access.reach.isLessThan(former.reach);
+}
+
+/** Whether what a lane has heard of access may be older than what is numbered under this version. */
+export function isOutdated({ access }: Target, version: string, now: number): boolean {
+  return access.reach.isLimited && (access.version !== version || access.until <= now);
 }
 
 /**

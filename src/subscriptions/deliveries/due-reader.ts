@@ -1,11 +1,12 @@
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
-import { mayHear, type DueDelivery } from './delivery.js';
+import type { DueDelivery } from './delivery.js';
 import { EventCache } from './event-cache.js';
 import { Followers } from './followers.js';
+import { Hearing } from './hearing.js';
 import type { Lane } from './lane.js';
 import type { LoggedEvent } from './logged-event.js';
-import { forgetRetriesSql, pendingSql, reachSql, retriesSql } from './sql/due.js';
+import { forgetRetriesSql, pendingSql, retriesSql } from './sql/due.js';
 import { withholdSql } from './sql/record.js';
 
 interface PendingRow {
@@ -50,9 +51,10 @@ export class DueReader {
   constructor(
     private readonly pool: EnginePool,
     readonly events: EventCache,
+    private readonly hearing: Hearing,
     logger: Logger,
   ) {
-    this.followers = new Followers(pool, events, logger);
+    this.followers = new Followers(pool, events, hearing, logger);
   }
 
   /** Fills the lanes up to `window` deliveries each, first attempts before retries. */
@@ -89,9 +91,18 @@ export class DueReader {
   /** @returns how many characters of events that brought */
   private async takeInSome(pages: readonly Page[]): Promise<number> {
     const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
-    const events =
-      eventIds.length > 0 ? await this.events.get(eventIds) : new Map<string, LoggedEvent>();
-    await this.reachAnew(pages, events);
+    const [events] = await Promise.all([
+      eventIds.length > 0 ? this.events.get(eventIds) : new Map<string, LoggedEvent>(),
+      this.hearing.bringUpToDate(
+        pages.filter(({ rows }) => rows.length > 0).map(({ lane }) => lane),
+      ),
+    ]);
+    const isBarred = await this.hearing.barred(
+      pages.map(({ lane, rows }) => ({
+        lane,
+        events: rows.flatMap((row) => events.get(row.event_id) ?? []),
+      })),
+    );
     // Before any lane moves past them.
     await this.withhold(pages, 'expired', (_, event) => event === undefined, events);
     await this.withhold(pages, 'erased', (_, event) => event?.lost === 'erased', events);
@@ -99,14 +110,14 @@ export class DueReader {
     await this.withhold(
       pages,
       'revoked',
-      ({ target }, event) => event !== undefined && !event.lost && !mayHear(target, event),
+      (lane, event) => event !== undefined && !event.lost && isBarred(lane, event),
       events,
     );
     const admitting: Promise<void>[] = [];
     for (const page of pages) {
       const due = page.rows.flatMap((row) => {
         const event = events.get(row.event_id);
-        const mayGo = event && !event.lost && mayHear(page.lane.target, event);
+        const mayGo = event && !event.lost && !isBarred(page.lane, event);
         return mayGo ? [toDelivery(page, row, event)] : [];
       });
       if (page.from === 'stream' && page.lane.target.ordering !== 'none') {
@@ -119,29 +130,6 @@ export class DueReader {
     let characters = 0;
     for (const { dataText } of events.values()) characters += dataText.length;
     return characters;
-  }
-
-  /**
-   * What a lane thinks its endpoint may not hear of is asked once more before it is withheld for good: fan-out may know
-   * of a practice that was granted just now, and the lane not yet.
-   */
-  private async reachAnew(
-    pages: readonly Page[],
-    events: ReadonlyMap<string, LoggedEvent>,
-  ): Promise<void> {
-    const lanes = pages.flatMap(({ lane, rows }) => {
-      const heard = rows.flatMap((row) => events.get(row.event_id) ?? []);
-      return heard.every((event) => mayHear(lane.target, event)) ? [] : [lane];
-    });
-    if (lanes.length === 0) return;
-    const { rows } = await this.pool.query<{ id: string; practices: string[] | null }>(reachSql, [
-      lanes.map(({ target }) => target.id),
-    ]);
-    const reach = new Map(rows.map(({ id, practices }) => [id, practices && new Set(practices)]));
-    for (const lane of lanes) {
-      const practices = reach.get(lane.target.id);
-      if (practices !== undefined) lane.target = { ...lane.target, practices };
-    }
   }
 
   private async withhold(

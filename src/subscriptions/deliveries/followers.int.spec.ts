@@ -7,16 +7,20 @@ import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
 import { bindingOfEvent } from '../../sealing/bindings.js';
 import type { DataKeys } from '../../sealing/data-keys.js';
+import { Reaches } from '../reach/reaches.js';
 import type { DueDelivery, Target } from './delivery.js';
 import { EventCache } from './event-cache.js';
 import { Followers } from './followers.js';
+import { Hearing } from './hearing.js';
 import { Lane } from './lane.js';
+import { Targets, unlimited } from './targets.js';
 
 const endpointId = randomUUID();
 const key = 'accounts/1';
 const target = {
   id: endpointId,
   shard: 1,
+  access: unlimited,
   ordering: 'subject',
   mostInFlight: 10,
   ratePerSecond: null,
@@ -98,7 +102,15 @@ it('lets no follower go whose head fails while orphans are looked for', async ()
       return answer;
     },
   } as unknown as EnginePool;
-  const followers = new Followers(slow, new EventCache(pool, keys), new Logger('silent'));
+  const logger = new Logger('silent');
+  // Nothing is sent here, so nobody is called and no setting is asked for.
+  const targets = new Targets(pool, new Reaches(pool), {} as never, {} as never, logger, keys);
+  const followers = new Followers(
+    slow,
+    new EventCache(pool, keys),
+    new Hearing(pool, targets),
+    logger,
+  );
   await followers.releaseOrphans(lane, 50);
   expect(lane.next(performance.now())).toBeUndefined();
 

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
-import { mayHear, type DueDelivery } from './delivery.js';
+import type { DueDelivery } from './delivery.js';
 import { EventCache } from './event-cache.js';
+import type { Hearing } from './hearing.js';
 import type { Lane } from './lane.js';
 import {
   forgetFollowersSql,
@@ -38,6 +39,7 @@ export class Followers {
   constructor(
     private readonly pool: EnginePool,
     private readonly events: EventCache,
+    private readonly hearing: Hearing,
     private readonly logger: Logger,
   ) {}
 
@@ -150,8 +152,11 @@ export class Followers {
     const expired = pending.filter((row) => !events.has(row.event_id)).map(({ id }) => id);
     const found = pending.filter((row) => events.has(row.event_id));
     const lost = found.filter((row) => events.get(row.event_id)!.lost);
+    const isBarred = await this.insist(lane, () =>
+      this.hearing.barred([{ lane, events: [...events.values()] }]),
+    );
     const revoked = found
-      .filter((row) => !mayHear(lane.target, events.get(row.event_id)!))
+      .filter((row) => isBarred(lane, events.get(row.event_id)!))
       .map(({ id }) => id);
     await this.insist(lane, async () => {
       if (gone.length > 0) await this.pool.query(forgetFollowersSql, [gone]);
@@ -163,7 +168,7 @@ export class Followers {
     });
     const followers = due.flatMap((row): DueDelivery[] => {
       const event = events.get(row.event_id);
-      const mayGo = event && !event.lost && mayHear(lane.target, event);
+      const mayGo = event && !event.lost && !isBarred(lane, event);
       if (!mayGo || row.status !== 'pending') return [];
       const { id, order_key: orderKey } = row;
       const sequence = Number(row.sequence);

@@ -1,13 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AttemptResult, DueDelivery, Standing, Target } from './delivery.js';
 import { Lane } from './lane.js';
+import { unlimited } from './targets.js';
 
 const limits = { threshold: 3, firstPauseMs: 100, longestPauseMs: 1000 };
 const target: Target = {
   id: 'e',
   shard: 1,
   address: { origin: 'http://127.0.0.1', path: '/' },
-  practices: null,
+  owner: 'operator',
+  access: unlimited,
   payloadMode: 'full',
   contentType: 'application/json',
   headers: {},

@@ -1,6 +1,6 @@
 import { CircuitBreaker, type BreakerLimits } from './circuit-breaker.js';
 import {
-  mayHear,
+  isOutdated,
   reachesLess,
   type AttemptResult,
   type DueDelivery,
@@ -34,13 +34,15 @@ export class Lane {
   isVoid = false;
   /** Followers in the table may have nobody who lets them go on. */
   seeksOrphans = false;
+  /** It may hear less than before: what waits in tables has not been looked at since. */
+  hasLost = false;
   /** They were looked for up to this key; empty: from the first one. */
   orphansAfter = '';
   /** There may be pending deliveries beyond `readThrough`. */
   mayHavePending = true;
   /** When the earliest known retry is due. */
   retryDueAt = 0;
-  /** The keys of the endpoint change then. */
+  /** The keys of the endpoint, or what it may hear of, change then. */
   refreshAt = Infinity;
   /** As it was last written. */
   storedMark: number;
@@ -83,7 +85,7 @@ export class Lane {
     this.pace = new Pace(target.ratePerSecond, target.mostInFlight);
     this.pace.silence(target.throttledForMs, now);
     this.throttledUntil = now + target.throttledForMs;
-    this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
+    this.refreshAt = refreshOf(target, now);
   }
 
   get queued(): number {
@@ -172,11 +174,13 @@ export class Lane {
   /**
    * Deliveries made just now, if they are the very next ones of the stream and there is room: then no read is needed.
    * Those of ordered endpoints are looked up, since the table knows what holds them up.
+   * @param version of `endpoint_set_version` under which they were made: a lane that has not heard of it does not know
+   *   what they may be sent as. Asked only where something can be lost; of all it cost fairness a factor of 1.7 to 5.
    */
-  take(deliveries: readonly NewDelivery[], window: number): boolean {
+  take(deliveries: readonly NewDelivery[], window: number, version: string, now: number): boolean {
     const isNext = deliveries.every(({ sequence }, i) => sequence === this.readThrough + i + 1);
     const isFree = !this.paused && !this.breaker.isOpen && this.target.ordering === 'none';
-    if (!deliveries.every(({ event }) => mayHear(this.target, event))) return false;
+    if (isOutdated(this.target, version, now)) return false;
     if (!isNext || !isFree || this.queued + deliveries.length > window) return false;
     for (const { id, sequence, event } of deliveries) {
       const rest = { attempts: 0, orderKey: null, replayId: null };
@@ -196,6 +200,7 @@ export class Lane {
   /** The next delivery, if the endpoint may have another one now. */
   next(now: number): DueDelivery | undefined {
     if (this.paused || !this.pace.hasRoom(this.share)) return undefined;
+    if (this.target.access.until <= now) return undefined;
     if (this.breaker.waitMs(now) > 0 || this.pace.waitMs(now) > 0) return undefined;
     const delivery = this.pick();
     if (!delivery) return undefined;
@@ -302,9 +307,10 @@ export class Lane {
     const isEnabledAnew = target.enabledAt !== this.target.enabledAt;
     const hasLost = reachesLess(target, this.target);
     this.target = target;
-    // What it may not hear any more is withheld where it is read again.
+    // What it may not hear any more is withheld where it is read again, or is looked for where it waits.
     if (hasLost) this.forgetWindow();
-    this.refreshAt = now + (target.keysChangeInMs ?? Infinity);
+    this.hasLost ||= hasLost;
+    this.refreshAt = refreshOf(target, now);
     this.pace.limit(target.ratePerSecond, target.mostInFlight);
     if (this.finishing) return;
     // Whoever enabled it, also without having disabled it, wants it tried: nothing is kept of its health then.
@@ -345,4 +351,8 @@ export class Lane {
     this.mayHavePending = true;
     this.retryDueAt = 0;
   }
+}
+
+function refreshOf({ keysChangeInMs = Infinity, access }: Target, now: number): number {
+  return Math.min(now + keysChangeInMs, access.until);
 }

@@ -73,10 +73,15 @@ export class Lanes {
   /**
    * Looks after endpoints that may have something due, and after all of some shards, where any may also have been
    * changed.
+   * @param access what endpoints may hear of may have changed
    */
-  async follow(endpointIds: ReadonlySet<string>, shards: ReadonlySet<number>): Promise<void> {
+  async follow(
+    endpointIds: ReadonlySet<string>,
+    shards: ReadonlySet<number>,
+    access: boolean,
+  ): Promise<void> {
     const now = performance.now();
-    if (shards.size > 0) await this.refresh(now);
+    if (shards.size > 0 || access) await this.refresh(now);
     const unknown: string[] = [];
     for (const id of endpointIds) {
       const lane = this.lanes.get(id);
@@ -97,7 +102,7 @@ export class Lanes {
     }
   }
 
-  /** Shards of endpoints whose keys have changed by the clock. */
+  /** Shards of endpoints whose keys, or what they may hear of, have changed by the clock. */
   outdated(now: number): number[] {
     return this.held().flatMap(({ refreshAt, target }) => (refreshAt <= now ? [target.shard] : []));
   }

@@ -49,12 +49,12 @@ export class Sender {
   }
 
   private post(
-    { id, address: url, keys, payloadMode, contentType, headers: own, timeoutMs }: Target,
+    { id, address: url, keys, payloadMode, access, contentType, headers: own, timeoutMs }: Target,
     { event, sequence, replayId }: DueDelivery,
     number: number,
     at: Date,
   ): Promise<SendResult> {
-    const body = this.bodies.body(event, payloadMode, id, sequence);
+    const body = this.bodies.body(event, access.reach.modeOf(event, payloadMode), id, sequence);
     const timestamp = Math.floor(at.getTime() / 1000);
     const signed = signedHeaders(keys, event.id, timestamp, body);
     const headers: Record<string, string> = {

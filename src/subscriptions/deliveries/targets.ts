@@ -4,9 +4,11 @@ import { Logger } from '../../platform/logger.js';
 import { Settings } from '../../platform/settings.js';
 import type { DataKeys } from '../../sealing/data-keys.js';
 import { openSecrets } from '../endpoints/endpoint-target.js';
+import { Reach } from '../reach/reach.js';
+import type { Access, Reaches } from '../reach/reaches.js';
 import { RETRY_SCHEDULES, type RetryScheduleName } from '../retry/retry-schedule.js';
 import { parseSigningKey } from '../signing/signing-key.js';
-import type { Ordering, Target } from './delivery.js';
+import type { Ordering, Target, TargetAccess } from './delivery.js';
 import type { Lane } from './lane.js';
 import { endpointSetVersionSql, targetsSql } from './sql/due.js';
 import { markSql } from './sql/record.js';
@@ -24,7 +26,9 @@ interface TargetRow {
   timeout_seconds: number | null;
   max_concurrency: number | null;
   rate_per_second: number | null;
-  practices: string[] | null;
+  owner: string;
+  sandbox: boolean | null;
+  set_version: string;
   ordering: Ordering;
   retry_schedule: string;
   attempted_through: string;
@@ -42,6 +46,7 @@ interface TargetRow {
 export class Targets {
   constructor(
     private readonly pool: EnginePool,
+    private readonly reaches: Reaches,
     private readonly client: WebhookClient,
     private readonly settings: Settings,
     private readonly logger: Logger,
@@ -59,9 +64,12 @@ export class Targets {
     await this.keys.have(
       rows.flatMap((row) => [row.sealed_target, ...row.secrets]).map((sealed) => ({ sealed })),
     );
+    const limited = rows.filter(({ owner }) => owner !== 'operator');
+    // After the rows: their version is then the older one, and nothing passes for newer than it is.
+    const access = limited.length > 0 ? await this.reaches.read(limited) : undefined;
     const targets = rows.map(async (row) => {
       try {
-        return [await this.fromRow(row)];
+        return [await this.fromRow(row, access)];
       } catch (error) {
         // One that cannot be called must not keep all others from it.
         this.logger.error({ err: error, endpointId: row.id }, 'an endpoint cannot be read');
@@ -94,7 +102,7 @@ export class Targets {
     });
   }
 
-  private async fromRow(row: TargetRow): Promise<Target> {
+  private async fromRow(row: TargetRow, access: Access | undefined): Promise<Target> {
     const { url, headers, secrets } = await openSecrets(
       this.keys,
       row.id,
@@ -114,7 +122,8 @@ export class Targets {
       timeoutMs: (row.timeout_seconds ?? this.settings.webhookTimeoutSeconds) * 1000,
       mostInFlight: row.max_concurrency ?? defaultConcurrency,
       ratePerSecond: row.rate_per_second,
-      practices: row.practices && new Set(row.practices),
+      owner: row.owner,
+      access: accessOf(row, access),
       ordering: row.ordering,
       schedule: schedule ?? RETRY_SCHEDULES.default,
       attemptedThrough: Number(row.attempted_through),
@@ -129,3 +138,18 @@ export class Targets {
     };
   }
 }
+
+/** The operator's endpoints hear of everything, and nothing of it is looked up. */
+function accessOf(row: TargetRow, access: Access | undefined): TargetAccess {
+  const { owner, set_version: version } = row;
+  if (!access || owner === 'operator') return unlimited;
+  const { restrictions, until } = access;
+  return { reach: access.of(row), version, restrictions, until };
+}
+
+export const unlimited: TargetAccess = {
+  reach: Reach.everything,
+  version: '',
+  restrictions: '',
+  until: Infinity,
+};

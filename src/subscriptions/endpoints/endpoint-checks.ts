@@ -5,34 +5,56 @@ import { Problem, type ProblemError } from '../../platform/http/problem.js';
 import type { WebhookClient } from '../deliveries/webhook-client.js';
 import { InvalidWebhookUrl } from '../deliveries/webhook-url.js';
 import { filterErrors } from '../filter/filter-rules.js';
+import { over, readAccess, type OwnerKey } from '../reach/reaches.js';
+import type { Reach } from '../reach/reach.js';
 import type { EndpointChange } from './endpoint.dto.js';
 import type { Endpoint } from './endpoint.entity.js';
 import { maskErrors } from './endpoint-headers.js';
 import { headerErrors, metadataErrors } from './endpoint-settings.js';
+import { modeFaults, narrowestShown, typeFaults, type Wanted } from './granted.rules.js';
+
+/** Who asks for it, and what the endpoint's owner has been granted where the owner is a partner. */
+export interface Standing {
+  caller: Caller;
+  granted?: Reach;
+}
+
+/** What decides for an endpoint of the caller's that is made, or for one that there is. */
+export async function standingOf(tx: Tx, caller: Caller, current?: Endpoint): Promise<Standing> {
+  const [key]: OwnerKey[] = current
+    ? await tx.query(`select owner, sandbox from endpoints where id = $1`, [current.id])
+    : [{ owner: caller.actor, sandbox: caller.sandbox }];
+  if (!key!.owner.startsWith('partners/')) return { caller };
+  return { caller, granted: (await readAccess(over(tx), [key!])).of(key!) };
+}
 
 /**
  * Checks what the form of a field does not tell: whether the address may be called, whether the types and practices
  * exist, whether the headers are the owner's to set, whether the filter names what this endpoint is shown. Absent
- * fields are not looked at; but a filter that stays is, where types or payload mode change under it.
+ * fields are not looked at; but a filter that stays is, where types or payload mode change under it. A partner may ask
+ * for what it was granted, and for less.
  * @throws Problem 422 with every fault at once.
  */
 export async function checkEndpoint(
   tx: Tx,
   client: WebhookClient,
-  caller: Caller,
+  standing: Standing,
   change: EndpointChange,
   current?: Endpoint,
 ): Promise<void> {
   const { url, eventTypes, practiceIds, headers, metadata } = change;
   const unknownTypes = typeErrors(eventTypes ?? []);
+  const unknownPractices = await practiceErrors(tx, standing, practiceIds ?? []);
+  const isKnown = unknownTypes.length + unknownPractices.length === 0;
   const errors = [
     ...(url === undefined ? [] : urlErrors(client, url)),
     ...unknownTypes,
+    ...(isKnown ? grantFaults(standing, change, current) : []),
     ...headerErrors(headers ?? {}),
     ...maskErrors(headers ?? {}, current?.headers ?? null),
     ...metadataErrors(metadata ?? {}),
-    ...(unknownTypes.length > 0 ? [] : filterFaults(change, current)),
-    ...(await practiceErrors(tx, caller, practiceIds ?? [])),
+    ...(isKnown ? filterFaults(standing, change, current) : []),
+    ...unknownPractices,
   ];
   if (errors.length === 0) return;
   throw new Problem(422, 'validation_failed', 'The request is understood but not valid.', {
@@ -40,13 +62,42 @@ export async function checkEndpoint(
   });
 }
 
-function filterFaults(change: EndpointChange, current?: Endpoint): ProblemError[] {
-  const { filter, eventTypes, payloadMode } = change;
-  const isAsBefore = [filter, eventTypes, payloadMode].every((each) => each === undefined);
-  const wanted = filter === undefined ? current?.filter : filter;
-  if (isAsBefore || !wanted) return [];
-  const types = eventTypes ?? current?.eventTypes ?? [];
-  return filterErrors(wanted, types, payloadMode ?? current?.payloadMode ?? 'full');
+function grantFaults(
+  { granted }: Standing,
+  change: EndpointChange,
+  current?: Endpoint,
+): ProblemError[] {
+  if (!granted) return [];
+  const wanted = wantedBy(change, current);
+  return [
+    ...(change.eventTypes ? typeFaults(granted, wanted) : []),
+    ...(change.payloadMode ? modeFaults(granted, wanted, change.payloadMode) : []),
+  ];
+}
+
+function filterFaults(
+  { granted }: Standing,
+  change: EndpointChange,
+  current?: Endpoint,
+): ProblemError[] {
+  const { filter, eventTypes, payloadMode, practiceIds } = change;
+  const deciding = [filter, eventTypes, payloadMode, granted && practiceIds];
+  const wantedFilter = filter === undefined ? current?.filter : filter;
+  if (deciding.every((each) => each === undefined) || !wantedFilter) return [];
+  const wanted = wantedBy(change, current);
+  const mode = payloadMode ?? current?.payloadMode ?? 'full';
+  const shown = granted ? narrowestShown(granted, wanted, mode) : mode;
+  return filterErrors(wantedFilter, wanted.eventTypes, shown);
+}
+
+/** What the endpoint asks for after the change. */
+export function wantedBy(change: EndpointChange, current?: Endpoint): Wanted {
+  const practiceIds =
+    change.practiceIds === undefined ? (current?.practiceIds ?? null) : change.practiceIds;
+  return {
+    eventTypes: change.eventTypes ?? current?.eventTypes ?? [],
+    practiceIds: practiceIds && practiceIds.map((id) => id.toLowerCase()),
+  };
 }
 
 function urlErrors(client: WebhookClient, url: string): ProblemError[] {
@@ -71,10 +122,10 @@ function typeErrors(eventTypes: readonly string[]): ProblemError[] {
   );
 }
 
-// One that the caller does not reach is told as one that does not exist.
+// One that the caller does not reach, or that has granted nothing, is told as one that does not exist.
 async function practiceErrors(
   tx: Tx,
-  caller: Caller,
+  { caller, granted }: Standing,
   practiceIds: readonly string[],
 ): Promise<ProblemError[]> {
   if (practiceIds.length === 0) return [];
@@ -85,7 +136,9 @@ async function practiceErrors(
     [practiceIds],
   );
   const places = new Set(unknown.map(({ place }) => place - 1));
-  practiceIds.forEach((id, i) => !reaches(caller, id.toLowerCase()) && places.add(i));
+  const isReached = (id: string): boolean =>
+    granted ? granted.practices!.has(id) : reaches(caller, id);
+  practiceIds.forEach((id, i) => !isReached(id.toLowerCase()) && places.add(i));
   return [...places]
     .sort((a, b) => a - b)
     .map((place) => ({

@@ -37,7 +37,7 @@ export class NewEndpoint extends EndpointSettings {
   @OneOf(payloadModes, {
     optional: true,
     description:
-      'thin: ids and links; minimum: no field that identifies a person; full: everything. Default: full.',
+      'thin: ids and links; minimum: no field that identifies a person; full: everything. Default: full; for a partner the widest that is granted, of which an endpoint may only take less.',
   })
   payloadMode?: PayloadMode;
 

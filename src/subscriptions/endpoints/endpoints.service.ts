@@ -13,7 +13,7 @@ import { notFound } from '../../platform/http/problem.js';
 import { bindingOfSecret } from '../../sealing/bindings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
-import { checkEndpoint } from './endpoint-checks.js';
+import { checkEndpoint, standingOf, wantedBy } from './endpoint-checks.js';
 import type {
   EndpointChange,
   EndpointListQuery,
@@ -26,6 +26,7 @@ import { keptHeaders, maskedHeaders } from './endpoint-headers.js';
 import { openTargets, sealTarget } from './endpoint-target.js';
 import { signingKeysOf } from './endpoint-secrets.service.js';
 import { EndpointRemains } from './endpoint-remains.js';
+import { widestGranted } from './granted.rules.js';
 import { firstStanding, standingAfter } from './ownership.rules.js';
 import {
   buryEndpointSql,
@@ -57,7 +58,9 @@ export class EndpointsService {
     { id, secret }: { id: string; secret: string },
     input: NewEndpoint,
   ): Promise<EndpointResource> {
-    await checkEndpoint(tx, this.webhooks, caller, input);
+    const standing = await standingOf(tx, caller);
+    await checkEndpoint(tx, this.webhooks, standing, input);
+    const { granted } = standing;
     const owner = caller.actor;
     const now = await databaseTime(tx);
     const target = { url: input.url, headers: input.headers ?? null };
@@ -68,7 +71,8 @@ export class EndpointsService {
       sealedTarget: sealTarget(this.keys, id, target),
       eventTypes: input.eventTypes,
       practiceIds: practicesOf(input),
-      payloadMode: input.payloadMode ?? 'full',
+      payloadMode:
+        input.payloadMode ?? (granted && widestGranted(granted, wantedBy(input))) ?? 'full',
       description: input.description ?? null,
       ...settingsOf(input),
       ...firstStanding(input),
@@ -157,7 +161,8 @@ export class EndpointsService {
     endpoint: Endpoint,
     change: EndpointChange,
   ): Promise<EndpointResource> {
-    await checkEndpoint(tx, this.webhooks, caller, change, endpoint);
+    const standing = await standingOf(tx, caller, endpoint);
+    await checkEndpoint(tx, this.webhooks, standing, change, endpoint);
     const { url = endpoint.url, headers: wanted, ...plain } = change;
     const headers = wanted === undefined ? endpoint.headers : keptHeaders(wanted, endpoint.headers);
     const columns = {

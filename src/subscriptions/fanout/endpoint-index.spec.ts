@@ -2,13 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import type { StoredEvent } from '../../events/catalog/envelope.js';
 import type { EventHeader } from '../../events/log/event-log.js';
 import { logStart } from '../../events/position.js';
-import { EndpointIndex, type Listener } from './endpoint-index.js';
+import { Reach, type Grant } from '../reach/reach.js';
+import { EndpointIndex, type Listener, type Lookups } from './endpoint-index.js';
 
 function listener(id: string, eventTypes: string[], rest: Partial<Listener> = {}): Listener {
   const owner = 'applications/a';
   return {
     id,
     owner,
+    reach: Reach.everything,
     eventTypes,
     practiceIds: null,
     excludeOwn: false,
@@ -40,11 +42,24 @@ async function read(ids: readonly string[]): Promise<StoredEvent[]> {
   return ids.map((id) => ({ id, source: '/applications/a' }) as StoredEvent);
 }
 
+/** About whom was asked, and of whom not to tell. */
+const asked: string[][] = [];
+const restricted = new Set<string>();
+function lookups(readEvents: Lookups['read']): Lookups {
+  return {
+    read: readEvents,
+    restricted: async (events) => {
+      asked.push(events.map(({ id }) => id));
+      return restricted;
+    },
+  };
+}
+
 async function routes(
   listeners: Listener[],
   events: EventHeader[],
 ): Promise<Record<string, string[]>> {
-  const found = await new EndpointIndex(listeners).route(events, read);
+  const found = await new EndpointIndex(listeners).route(events, lookups(read));
   return Object.fromEntries([...found].map(([id, list]) => [id, list.map((each) => each.id)]));
 }
 
@@ -120,7 +135,7 @@ describe('a filter', () => {
       listener('none', ['*'], { filter: { amount: 1 } }),
       listener('uninterested', ['patient.*'], { filter: { amount: 100 } }),
     ]);
-    const found = await index.route(payments, readData);
+    const found = await index.route(payments, lookups(readData));
     expect(Object.fromEntries([...found].map(([id, list]) => [id, list.map((e) => e.id)]))).toEqual(
       {
         all: ['1', '2', '3'],
@@ -137,12 +152,17 @@ describe('a filter', () => {
       listener('full', ['*'], { filter }),
       listener('minimum', ['*'], { filter, payloadMode: 'minimum' }),
     ]);
-    expect([...(await index.route(payments, readData)).keys()]).toEqual(['full']);
+    expect([...(await index.route(payments, lookups(readData))).keys()]).toEqual(['full']);
   });
 
   it('lets nothing pass that the log has dropped', async () => {
     const index = new EndpointIndex([listener('a', ['*'], { filter: { x: { $ne: 1 } } })]);
-    expect(await index.route(payments, async () => [])).toEqual(new Map());
+    expect(
+      await index.route(
+        payments,
+        lookups(async () => []),
+      ),
+    ).toEqual(new Map());
   });
 });
 
@@ -162,6 +182,86 @@ describe('an event about an endpoint', () => {
 
   it('is nobody’s once the log has dropped it', async () => {
     const index = new EndpointIndex([listener('all', ['*'])]);
-    expect(await index.route([failing], async () => [])).toEqual(new Map());
+    expect(
+      await index.route(
+        [failing],
+        lookups(async () => []),
+      ),
+    ).toEqual(new Map());
+  });
+});
+
+describe("a partner's endpoint", () => {
+  const grant = (types: string[], mode: Grant['mode']): Grant => ({
+    id: types.join(),
+    types,
+    mode,
+    purpose: null,
+    agreement: null,
+  });
+  const partner = {
+    owner: 'partners/p',
+    reach: Reach.from({
+      elm: [grant(['payment.*'], 'full')],
+      oak: [grant(['patient.created'], 'full'), grant(['payment.posted'], 'minimum')],
+    }),
+  };
+  const events = [
+    event('1', 'payment.posted', 'elm'),
+    event('2', 'payment.posted', 'oak'),
+    event('3', 'patient.created', 'elm'),
+    event('4', 'patient.created', 'oak'),
+    event('5', 'payment.posted', 'ash'),
+  ];
+  const data = { payer: { type: 'other', name: 'Ada' } };
+  const whole: Lookups['read'] = async (ids) =>
+    ids.map((id) => ({ id, type: 'payment.posted', data }) as never);
+  const routed = async (listeners: Listener[]) => {
+    const found = await new EndpointIndex(listeners).route(events, lookups(whole));
+    return Object.fromEntries([...found].map(([id, list]) => [id, list.map((each) => each.id)]));
+  };
+
+  it('hears of what a practice has granted, and of no more than it asks for', async () => {
+    const listeners = [
+      listener('all', ['*'], partner),
+      listener('payments', ['payment.*'], partner),
+      listener('oak', ['*'], { ...partner, practiceIds: ['oak', 'ash'] }),
+    ];
+    expect(await routed(listeners)).toEqual({
+      all: ['1', '2', '4'],
+      payments: ['1', '2'],
+      oak: ['2', '4'],
+    });
+  });
+
+  it('is filtered by what is granted of an event, which differs from practice to practice', async () => {
+    const filter = { 'payer.name': 'Ada' };
+    const listeners = [
+      listener('granted', ['payment.*'], { ...partner, filter }),
+      listener('narrowed', ['payment.*'], { ...partner, filter, payloadMode: 'minimum' }),
+      // What is hidden is as what is not there: whoever asks for that learns nothing.
+      listener('absent', ['payment.*'], { ...partner, filter: { 'payer.name': null } }),
+    ];
+    expect(await routed(listeners)).toEqual({ granted: ['1'], absent: ['2'] });
+  });
+
+  it('hears nothing of whom partners must not hear of, which is asked once for all', async () => {
+    asked.length = 0;
+    restricted.add('1');
+    const listeners = [
+      listener('one', ['payment.*'], partner),
+      listener('another', ['*'], partner),
+      listener('of an application', ['*'], { reach: Reach.from(['elm']) }),
+    ];
+    const found = await routed(listeners);
+    restricted.clear();
+    expect(found).toEqual({ one: ['2'], another: ['2', '4'], 'of an application': ['1', '3'] });
+    expect(asked.map((ids) => ids.toSorted())).toEqual([['1', '2', '4']]);
+  });
+
+  it('asks about nobody where no partner would hear', async () => {
+    asked.length = 0;
+    await routed([listener('all', ['*']), listener('none', ['endpoint.*'], partner)]);
+    expect(asked).toEqual([]);
   });
 });

@@ -4,12 +4,15 @@ import { matcherOf } from '../../events/catalog/type-patterns.js';
 import type { EventHeader } from '../../events/log/event-log.js';
 import { comparePositions, type Position } from '../../events/position.js';
 import { compile, type Filter } from '../filter/filter.js';
+import type { Reach } from '../reach/reach.js';
 
 /** What fan-out needs to know of an endpoint. */
 export interface Listener {
   id: string;
   /** As events spell their actor: `operator`, `applications/{id}`. */
   owner: string;
+  /** What its owner's endpoints may hear of. */
+  reach: Reach;
   eventTypes: string[];
   /** Null: every practice its owner may see. */
   practiceIds: string[] | null;
@@ -26,6 +29,8 @@ export interface Listener {
 export interface ListenerRow {
   id: string;
   owner: string;
+  /** With which mode of key it was made; null: the operator's. */
+  sandbox: boolean | null;
   event_types: string[];
   practice_ids: string[] | null;
   exclude_own: boolean;
@@ -33,10 +38,11 @@ export interface ListenerRow {
   payload_mode: PayloadMode;
 }
 
-export function listenerFromRow(row: ListenerRow, from: Position): Listener {
+export function listenerFromRow(row: ListenerRow, reach: Reach, from: Position): Listener {
   return {
     id: row.id,
     owner: row.owner,
+    reach,
     eventTypes: row.event_types,
     practiceIds: row.practice_ids,
     excludeOwn: row.exclude_own,
@@ -46,8 +52,13 @@ export function listenerFromRow(row: ListenerRow, from: Position): Listener {
   };
 }
 
-/** Reads whole events; one that the log holds no more is not in the answer. */
-export type ReadEvents = (ids: readonly string[]) => Promise<readonly StoredEvent[]>;
+/** What routing asks the database for where headers do not say enough. */
+export interface Lookups {
+  /** Whole events; one that the log holds no more is not in the answer. */
+  read(ids: readonly string[]): Promise<readonly StoredEvent[]>;
+  /** The ids of those that partners must not hear of, because of whom they are about. */
+  restricted(events: readonly EventHeader[]): Promise<ReadonlySet<string>>;
+}
 
 interface Entry extends Listener {
   matches(type: string): boolean;
@@ -63,6 +74,7 @@ export class EndpointIndex {
   private readonly everywhere: Entry[] = [];
   private readonly byPractice = new Map<string, Entry[]>();
   private readonly filtering: Entry[] = [];
+  private readonly granted: Entry[] = [];
   private readonly byOwner = new Map<string, Entry[]>();
 
   constructor(listeners: readonly Listener[]) {
@@ -71,44 +83,58 @@ export class EndpointIndex {
       const passes = filter ? compile(filter) : undefined;
       const entry: Entry = { ...listener, matches: matcherOf(eventTypes), passes };
       if (passes) this.filtering.push(entry);
+      if (entry.reach.isGranted) this.granted.push(entry);
       put(this.byOwner, entry.owner, entry);
-      if (!entry.practiceIds) this.everywhere.push(entry);
-      for (const practiceId of entry.practiceIds ?? []) put(this.byPractice, practiceId, entry);
+      const practices = practicesOf(entry);
+      if (!practices) this.everywhere.push(entry);
+      for (const practiceId of practices ?? []) put(this.byPractice, practiceId, entry);
     }
   }
 
   /**
-   * For each endpoint that wants any of them, its events in the order given. Most events are routed by their headers;
-   * only those whose content decides are read.
+   * For each endpoint that wants any of them and may hear of them, its events in the order given. Most events are
+   * routed by their headers; only those whose content decides are read.
    */
   async route(
     events: readonly EventHeader[],
-    read: ReadEvents,
+    lookups: Lookups,
   ): Promise<Map<string, EventHeader[]>> {
-    const owners = await ownersOf(events.filter(isAboutEndpoint), read);
+    const owners = await ownersOf(events.filter(isAboutEndpoint), lookups);
     const routes = new Map<string, EventHeader[]>();
     for (const event of events) {
       for (const entries of this.candidates(event, owners)) {
         for (const entry of entries) if (wants(entry, event)) put(routes, entry.id, event);
       }
     }
-    await this.applyFilters(routes, read);
+    await this.leaveOutRestricted(routes, lookups);
+    await this.applyFilters(routes, lookups);
     return routes;
   }
 
+  /** Before the filters: what an event says of somebody who is restricted is not even looked at. */
+  private async leaveOutRestricted(
+    routes: Map<string, EventHeader[]>,
+    { restricted }: Lookups,
+  ): Promise<void> {
+    const asked = this.granted.filter(({ id }) => routes.has(id));
+    if (asked.length === 0) return;
+    const events = new Set(asked.flatMap(({ id }) => routes.get(id)!));
+    const barred = await restricted([...events]);
+    if (barred.size === 0) return;
+    for (const { id } of asked) keepOnly(routes, id, (event) => !barred.has(event.id));
+  }
+
   /** Each event that a filter asks about is read once, and projected once for each mode. */
-  private async applyFilters(routes: Map<string, EventHeader[]>, read: ReadEvents): Promise<void> {
+  private async applyFilters(routes: Map<string, EventHeader[]>, { read }: Lookups): Promise<void> {
     const asked = this.filtering.filter(({ id }) => routes.has(id));
     if (asked.length === 0) return;
     const ids = new Set(asked.flatMap(({ id }) => routes.get(id)!.map((event) => event.id)));
     const shown = new ShownData(await read([...ids]));
-    for (const { id, payloadMode, passes } of asked) {
-      const route = routes.get(id)!.filter((event) => {
-        const data = shown.of(event.id, payloadMode);
+    for (const { id, payloadMode, reach, passes } of asked) {
+      keepOnly(routes, id, (event) => {
+        const data = shown.of(event.id, reach.modeOf(event, payloadMode));
         return data !== undefined && passes!(data);
       });
-      if (route.length > 0) routes.set(id, route);
-      else routes.delete(id);
     }
   }
 
@@ -150,16 +176,35 @@ function isAboutEndpoint({ practiceId, subject }: EventHeader): boolean {
 /** The owners of endpoints that events are about, by the event's id. The source names them; a header does not have it. */
 async function ownersOf(
   events: readonly EventHeader[],
-  read: ReadEvents,
+  { read }: Lookups,
 ): Promise<Map<string, string>> {
   if (events.length === 0) return new Map();
   const whole = await read(events.map(({ id }) => id));
   return new Map(whole.map(({ id, source }) => [id, source.slice(1)]));
 }
 
-function wants({ matches, from, excludeOwn, owner }: Entry, event: EventHeader): boolean {
+/** Those that an endpoint wants, as far as its owner reaches them; null: all. */
+export function practicesOf({ practiceIds, reach }: Listener): string[] | null {
+  const { practices } = reach;
+  if (!practices) return practiceIds;
+  return practiceIds ? practiceIds.filter((id) => practices.has(id)) : [...practices];
+}
+
+function wants({ matches, from, excludeOwn, owner, reach }: Entry, event: EventHeader): boolean {
   if (excludeOwn && event.actor === owner) return false;
-  return matches(event.type) && comparePositions(event.position, from) >= 0;
+  if (!matches(event.type) || comparePositions(event.position, from) < 0) return false;
+  // The practice is one of its own already.
+  return !reach.isGranted || reach.covers(event);
+}
+
+function keepOnly(
+  routes: Map<string, EventHeader[]>,
+  id: string,
+  isWanted: (event: EventHeader) => boolean,
+): void {
+  const route = routes.get(id)!.filter(isWanted);
+  if (route.length > 0) routes.set(id, route);
+  else routes.delete(id);
 }
 
 function put<T>(lists: Map<string, T[]>, key: string, item: T): void {

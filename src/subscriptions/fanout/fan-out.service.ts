@@ -8,8 +8,14 @@ import { EventBus, type EventBatch, type Subscription } from '../../events/bus/e
 import { EventLog, type EventHeader } from '../../events/log/event-log.js';
 import { Deliverer } from '../deliveries/deliverer.js';
 import { EventCache } from '../deliveries/event-cache.js';
+import { Reaches, restrictedAmong } from '../reach/reaches.js';
 import { DeliveryRows } from './delivery-rows.js';
-import { EndpointIndex, listenerFromRow } from './endpoint-index.js';
+import {
+  EndpointIndex,
+  listenerFromRow,
+  type ListenerRow,
+  type Lookups,
+} from './endpoint-index.js';
 import {
   endpointSetVersionSql,
   fanOutCountSql,
@@ -29,6 +35,14 @@ const mostHandedOver = 200;
 
 type Routes = Map<string, EventHeader[]>;
 
+/** Who wants what, under a version of the endpoints and of what they may hear. */
+interface Routing {
+  version: string;
+  index: EndpointIndex;
+  /** The hub's monotonic clock after which a grant has begun or ended. */
+  until: number;
+}
+
 interface Made {
   id: string;
   endpointId: string;
@@ -40,7 +54,7 @@ interface Made {
 @Injectable()
 export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
   private subscription?: Subscription;
-  private cached?: { version: string; index: EndpointIndex };
+  private cached?: Routing;
 
   constructor(
     private readonly bus: EventBus,
@@ -48,6 +62,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly log: EventLog,
     private readonly deliverer: Deliverer,
     private readonly events: EventCache,
+    private readonly reaches: Reaches,
     private readonly signals: Signals,
     private readonly metrics: Metrics,
   ) {}
@@ -63,8 +78,8 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
   /** One transaction per batch: the cursor, the numbers and the rows, or nothing of it. */
   async handle(batch: EventBatch): Promise<void> {
     for (;;) {
-      const { version, index } = this.cached ?? (await this.readEndpoints(this.pool));
-      const routes = await index.route(batch.events, (ids) => this.log.eventsOf(ids, this.pool));
+      const { version, index } = this.current() ?? (await this.readEndpoints(this.pool));
+      const routes = await index.route(batch.events, this.lookups(this.pool));
       const rows = rowsOf(routes);
       if (batch.redriven || batch.parked?.length || rows.length > mostRowsAtOnce) {
         return this.handleInSteps(batch);
@@ -105,7 +120,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     });
     if (isSmall) {
       if (answer.length === 0) return false;
-      await this.handOver(answer.filter(({ id }) => id !== null).map(madeFromRow));
+      await this.handOver(answer.filter(({ id }) => id !== null).map(madeFromRow), version);
       return true;
     }
     const made: number | null = answer[0].made;
@@ -115,7 +130,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   // What the deliverer has room for goes on at once; it looks for the rest itself.
-  private async handOver(made: readonly Made[]): Promise<void> {
+  private async handOver(made: readonly Made[], version: string): Promise<void> {
     if (made.length === 0) return;
     this.metrics.deliveriesMade.inc(made.length);
     const byEndpoint = new Map<string, Made[]>();
@@ -135,7 +150,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
         const event = events.get(eventId);
         return event ? { ...delivery, event } : [];
       });
-      return due.length < own.length || !this.deliverer.take(id, due);
+      return due.length < own.length || !this.deliverer.take(id, due, version);
     });
     if (left.length > 0)
       this.signals.emit(
@@ -155,7 +170,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     const { endpointIds, made } = await this.pool.transaction(async (client) => {
       await claimBatch(client, batch);
       const { index } = await this.readEndpoints(client);
-      const routes = await index.route(batch.events, (ids) => this.log.eventsOf(ids, client));
+      const routes = await index.route(batch.events, this.lookups(client));
       return routes.size > 0 ? this.write(client, routes) : { endpointIds: [], made: 0 };
     });
     this.announce(made, endpointIds);
@@ -185,31 +200,45 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     return { endpointIds, made: rows.length };
   }
 
+  private lookups(client: Pick<PoolClient, 'query'>): Lookups {
+    return {
+      read: (ids) => this.log.eventsOf(ids, client),
+      restricted: (events) => restrictedAmong(client, events),
+    };
+  }
+
+  private current(): Routing | undefined {
+    return this.cached && this.cached.until > performance.now() ? this.cached : undefined;
+  }
+
   /** The endpoints as they are now, from the cache where none has changed. */
-  private async readEndpoints(
-    client: Pick<PoolClient, 'query'>,
-  ): Promise<{ version: string; index: EndpointIndex }> {
+  private async readEndpoints(client: Pick<PoolClient, 'query'>): Promise<Routing> {
     const { rows } = await client.query<{ version: string }>({
       name: 'endpoint-set-version',
       text: endpointSetVersionSql,
     });
     const { version } = rows[0]!;
-    if (this.cached?.version !== version) {
-      // Read after the version: what changes between the two is found when the version is compared again.
-      const listeners = await client.query(listenersSql);
-      const index = new EndpointIndex(
-        listeners.rows.map((row) =>
-          listenerFromRow(row, {
-            generation: row.from_generation,
-            xactId: row.from_xact_id,
-            seq: '0',
-          }),
-        ),
-      );
-      this.cached = { version, index };
-    }
-    return this.cached;
+    const current = this.current();
+    if (current?.version === version) return current;
+    // Read after the version: what changes between the two is found when the version is compared again.
+    const listeners = await client.query<FanOutRow>(listenersSql);
+    const access = await this.reaches.read(listeners.rows, client);
+    const index = new EndpointIndex(
+      listeners.rows.map((row) =>
+        listenerFromRow(row, access.of(row), {
+          generation: row.from_generation,
+          xactId: row.from_xact_id,
+          seq: '0',
+        }),
+      ),
+    );
+    return (this.cached = { version, index, until: access.until });
   }
+}
+
+interface FanOutRow extends ListenerRow {
+  from_generation: number;
+  from_xact_id: string;
 }
 
 function rowsOf(routes: Routes): DeliveryRows {

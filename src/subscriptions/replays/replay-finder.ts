@@ -6,8 +6,16 @@ import { EventLog, headerFromRow, type EventHeader } from '../../events/log/even
 import { positionFromRow, type HeaderRow } from '../../events/log/event-rows.js';
 import { comparePositions, logStart, type Position } from '../../events/position.js';
 import { mostAttempts, prefixesOf } from '../deliveries/deliveries.service.js';
-import { EndpointIndex, listenerFromRow } from '../fanout/endpoint-index.js';
+import {
+  EndpointIndex,
+  listenerFromRow,
+  practicesOf,
+  type Listener,
+  type ListenerRow,
+} from '../fanout/endpoint-index.js';
 import { fanOutGroup } from '../fanout/fan-out.service.js';
+import type { Reach } from '../reach/reach.js';
+import { heardAmong, readAccess, restrictedAmong } from '../reach/reaches.js';
 import {
   fanOutReachSql,
   listenerSql,
@@ -53,11 +61,19 @@ export class ReplayFinder {
 
   /** Pages of what matches: deliveries in order of their numbers, then events without one in log order. */
   async *find(pool: Pool, selection: Selection, patience: Patience): AsyncGenerator<Found[]> {
-    yield* this.deliveries(pool, selection);
-    if (selection.missing) yield* this.events(pool, selection, patience);
+    const [row] = (await pool.query<ListenerRow>(listenerSql, [selection.endpointId])).rows;
+    if (!row) return;
+    const reach = (await readAccess(pool, [row])).of(row);
+    yield* this.deliveries(pool, selection, reach);
+    const listener = listenerFromRow(row, reach, logStart);
+    if (selection.missing) yield* this.events(pool, selection, patience, listener);
   }
 
-  private async *deliveries(pool: Pool, selection: Selection): AsyncGenerator<Found[]> {
+  private async *deliveries(
+    pool: Pool,
+    selection: Selection,
+    reach: Reach,
+  ): AsyncGenerator<Found[]> {
     const { endpointId, fromId, toId, types, statuses } = selection;
     for (let after: string | undefined = '0'; after !== undefined;) {
       const values: unknown[] = [endpointId, after, fromId, toId, statuses, types];
@@ -65,9 +81,12 @@ export class ReplayFinder {
         matchingDeliveriesSql,
         [...values, types && prefixesOf(types), scanSize, mostAttempts],
       );
-      const found = rows.flatMap(({ id, event_id }) =>
+      const matching = rows.flatMap(({ id, event_id }) =>
         id === null ? [] : { eventId: event_id, deliveryId: id },
       );
+      const ids = matching.map(({ eventId }) => eventId);
+      const heard = await heardAmong(pool, reach, ids);
+      const found = matching.filter(({ eventId }) => heard.has(eventId));
       if (found.length > 0) yield found;
       after = rows.find(({ id }) => id === null)?.sequence;
     }
@@ -81,6 +100,7 @@ export class ReplayFinder {
     pool: Pool,
     selection: Selection,
     { ms, signal }: Patience,
+    listener: Listener,
   ): AsyncGenerator<Found[]> {
     const client = await pool.connect();
     let broken = true;
@@ -94,7 +114,7 @@ export class ReplayFinder {
       await client.query('set local enable_seqscan = on');
       // Without statistics of a young table the planner compares each event with each delivery.
       await client.query('set local enable_nestloop = off');
-      yield* this.unrouted(client, selection, ms);
+      yield* this.unrouted(client, selection, ms, listener);
       await client.query('commit');
       broken = false;
     } finally {
@@ -113,12 +133,12 @@ export class ReplayFinder {
     client: PoolClient,
     selection: Selection,
     searchMs: number,
+    listener: Listener,
   ): AsyncGenerator<Found[]> {
     const { endpointId, fromId, toId, types } = selection;
-    const [listener] = (await client.query(listenerSql, [endpointId])).rows;
     const reach = await FanOutReach.read(client, this.bus.kind);
-    if (!listener || !reach) return;
-    const { event_types, practice_ids } = listener;
+    if (!reach) return;
+    const index = new EndpointIndex([listener]);
     const { generation, xactId, seq } = reach.furthest;
     await client.query(missingEventsSql, [
       endpointId,
@@ -129,12 +149,11 @@ export class ReplayFinder {
       seq,
       types,
       types && prefixesOf(types),
-      event_types,
-      prefixesOf(event_types),
-      practice_ids,
+      listener.eventTypes,
+      prefixesOf(listener.eventTypes),
+      practicesOf(listener),
       fanOutGroup,
     ]);
-    const index = new EndpointIndex([listenerFromRow(listener, logStart)]);
     for (;;) {
       const { rows } = await client.query<HeaderRow>({
         text: `fetch ${fetchSize} from missing`,
@@ -142,7 +161,12 @@ export class ReplayFinder {
       } as { text: string });
       if (rows.length === 0) return;
       const handled = rows.map(headerFromRow).filter((event) => reach.includes(event));
-      const routes = await index.route(handled, (ids) => this.log.eventsOf(ids, client));
+      const routes = await index.route(handled, {
+        read: (ids) => this.log.eventsOf(ids, client),
+        // Without a name: a plan that was made under these settings is not for others.
+        restricted: (events) =>
+          restrictedAmong({ query: ({ text, values }) => client.query(text, values) }, events),
+      });
       const wanted = routes.get(endpointId) ?? [];
       if (wanted.length > 0) yield wanted.map(({ id }) => ({ eventId: id, deliveryId: null }));
     }

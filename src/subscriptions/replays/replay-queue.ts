@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { EnginePool } from '../../database/engine-pool.js';
 import type { Lease } from '../../database/leases.js';
 import { mostAttempts } from '../deliveries/deliveries.service.js';
+import { heardAmong, readAccess, type OwnerKey } from '../reach/reaches.js';
 import { ReplayFinder, type Found, type Selection } from './replay-finder.js';
 import {
   addItemsSql,
@@ -118,15 +119,16 @@ export class ReplayQueue {
     const step = await this.fenced<Step>(lease, async (client) => {
       const { rows } = await client.query(lockRunningSql, [replay.id]);
       if (rows.length === 0) return { queued: 0 };
-      const [{ enabled, deleted }] = rows;
+      const [{ owner, sandbox, enabled, deleted }] = rows;
       if (deleted) return { queued: 0, end: 'cancelled' };
       // What it would queue would only wait, and be in the way of what else is open when the endpoint is enabled.
       if (!enabled) return { queued: 0 };
       const items = await this.take(client, replay.id, room);
       if (items.length === 0) return { queued: 0, end: 'completed' };
       reached = items.at(-1)!.place;
+      const heard = await heardOf(client, { owner, sandbox }, items);
       const queued =
-        (await requeue(client, replay.id, items)) + (await number(client, replay, items));
+        (await requeue(client, replay.id, heard)) + (await number(client, replay, heard));
       await client.query(progressSql, [replay.id, queued]);
       return { queued };
     });
@@ -161,6 +163,19 @@ export class ReplayQueue {
       return work(client);
     });
   }
+}
+
+/** What of it the endpoint may hear of now: it may have lost something since it was found. */
+async function heardOf(
+  client: PoolClient,
+  owner: OwnerKey,
+  items: readonly Item[],
+): Promise<readonly Item[]> {
+  if (owner.owner === 'operator') return items;
+  const reach = (await readAccess(client, [owner])).of(owner);
+  const ids = items.map(({ event_id }) => event_id);
+  const heard = await heardAmong(client, reach, ids);
+  return items.filter(({ event_id }) => heard.has(event_id));
 }
 
 async function requeue(

@@ -7,36 +7,34 @@ import { openEvents, type EventRow } from '../../events/log/event-rows.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
-import { mayHear } from '../deliveries/delivery.js';
 import { WebhookBodies } from '../deliveries/webhook-body.js';
+import type { Reach } from '../reach/reach.js';
+import { over, readAccess, restrictedAmong, type OwnerKey } from '../reach/reaches.js';
+import { ManifestLines } from './manifest-lines.js';
 import { mostInManifest, type Manifest, type ManifestQuery } from './stream.dto.js';
-import {
-  entriesSql,
-  erasedPracticesSql,
-  firstSequenceSql,
-  manifestLinesSql,
-  streamEventsSql,
-  streamSql,
-} from './sql/stream.js';
+import { entriesSql, firstSequenceSql, streamEventsSql, streamSql } from './sql/stream.js';
 
 /** Events are read and rendered in pieces, so that a page of very large ones ends before it is very large itself. */
 const pieceSize = 100;
 const mostPageBytes = 4 * 1024 * 1024;
 /** Lines of a manifest in memory at once: half a megabyte. */
 const manifestPieceSize = 10_000;
+/** How long a manifest may take; the longest there may be takes half a second, where grants decide about three. */
+const mostManifestMs = 20_000;
 
 interface EntryRow {
   sequence: string;
   event_id: string | null;
   withheld_reason: string | null;
   practice_id: string | null;
+  event_type: string | null;
 }
 
 interface Stream {
   endpointId: string;
   mode: PayloadMode;
-  /** What its owner may hear of today; null: everything. */
-  practices: ReadonlySet<string> | null;
+  /** What its owner may hear of today. */
+  reach: Reach;
   lastSequence: number;
 }
 
@@ -57,9 +55,9 @@ export class StreamsService {
     const stream = await this.stream(endpointId);
     const found: EntryRow[] = await this.dataSource.query(entriesSql, [endpointId, after, limit]);
     const rows = found.map((row) =>
-      mayHear(stream, { practiceId: row.practice_id }) || row.withheld_reason !== null
-        ? row
-        : { ...row, withheld_reason: 'revoked' },
+      row.withheld_reason === null && !covers(stream, row)
+        ? { ...row, withheld_reason: 'revoked' }
+        : row,
     );
     if (rows.length === 0 && after > stream.lastSequence) {
       throw new Problem(
@@ -75,12 +73,14 @@ export class StreamsService {
     for (let from = 0; from < entries.length && bytes < mostPageBytes; from += pieceSize) {
       const piece = entries.slice(from, from + pieceSize);
       const events = await this.events(piece);
+      const restricted = await this.restricted(stream, [...events.values()]);
       for (const { sequence, event_id, withheld_reason } of piece) {
-        const event = event_id !== null && events.get(event_id);
+        const event = event_id !== null ? events.get(event_id) : undefined;
+        const reason = withheld_reason ?? reasonOf(event, restricted);
         const entry =
-          event && withheld_reason === null && !event.lost
-            ? `{"sequence":${sequence},"event":${bodies.body(event, stream.mode, endpointId, sequence)}}`
-            : `{"sequence":${sequence},"withheld":"${withheld_reason ?? (event ? event.lost : undefined) ?? 'expired'}"}`;
+          event && reason === null
+            ? `{"sequence":${sequence},"event":${bodies.body(event, modeOf(stream, event), endpointId, sequence)}}`
+            : `{"sequence":${sequence},"withheld":"${reason}"}`;
         shown.push(entry);
         bytes += entry.length;
         if (bytes >= mostPageBytes) break;
@@ -91,25 +91,20 @@ export class StreamsService {
 
   /**
    * Count and hash of a stretch of numbers. Read in pieces, so that its length costs time and no memory.
-   * @throws Problem 404; 410 for numbers that have passed retention; 422 for a stretch that is too long, or not
-   * given out yet.
+   * @throws Problem 404; 410 for numbers that have passed retention; 422 for a stretch that is too long or takes too
+   * long, or is not given out yet.
    */
   async manifest(endpointId: string, query: ManifestQuery): Promise<Manifest> {
-    const { lastSequence, practices } = await this.stream(endpointId);
+    const { lastSequence, reach } = await this.stream(endpointId);
     const { fromSequence = 1, toSequence = lastSequence } = query;
     checkStretch(fromSequence, toSequence, lastSequence);
     const hash = createHash('sha256');
-    const erased: { practice_id: string }[] = await this.dataSource.query(erasedPracticesSql);
+    const pieces = await ManifestLines.for(this.dataSource, endpointId, reach);
+    const deadline = performance.now() + mostManifestMs;
     for (let from = fromSequence; from <= toSequence; from += manifestPieceSize) {
       const to = Math.min(toSequence, from + manifestPieceSize - 1);
-      const [{ count, lines }]: [{ count: number; lines: string | null }] =
-        await this.dataSource.query(manifestLinesSql, [
-          endpointId,
-          from,
-          to,
-          practices && [...practices],
-          erased.map(({ practice_id }) => practice_id),
-        ]);
+      if (performance.now() > deadline) throw tooLong(fromSequence, from - fromSequence);
+      const { count, lines } = await pieces.read(from, to);
       if (count !== to - from + 1) throw await this.expired(endpointId, to);
       hash.update(lines!);
     }
@@ -125,15 +120,27 @@ export class StreamsService {
     const [row]: {
       payload_mode: PayloadMode;
       last_sequence: string;
-      practices: string[] | null;
+      owner: string;
+      sandbox: boolean | null;
     }[] = await this.dataSource.query(streamSql, [endpointId]);
     if (!row) throw notFound('endpoint');
     return {
       endpointId,
       mode: row.payload_mode,
-      practices: row.practices && new Set(row.practices),
+      reach: await this.reachOf(row),
       lastSequence: Number(row.last_sequence),
     };
+  }
+
+  private async reachOf(owner: OwnerKey): Promise<Reach> {
+    return (await readAccess(over(this.dataSource), [owner])).of(owner);
+  }
+
+  private restricted(
+    { reach }: Stream,
+    events: readonly StoredEvent[],
+  ): Promise<ReadonlySet<string>> {
+    return restrictedAmong(over(this.dataSource), reach.isGranted ? events : []);
   }
 
   private async events(entries: readonly EntryRow[]): Promise<Map<string, StoredEvent>> {
@@ -178,6 +185,7 @@ function numbered(
         event_id: null,
         withheld_reason: null,
         practice_id: null,
+        event_type: null,
       }
     );
   });
@@ -199,10 +207,28 @@ function checkStretch(from: number, to: number, last: number): void {
     );
   }
   if (to - from >= mostInManifest) {
-    throw invalidParameter(
-      'toSequence',
-      'too_long',
-      `A manifest covers up to ${mostInManifest} numbers. Ask in pieces, the first up to ${from + mostInManifest - 1}.`,
-    );
+    throw tooLong(from, mostInManifest);
   }
+}
+
+function tooLong(from: number, most: number): Problem {
+  return invalidParameter(
+    'toSequence',
+    'too_long',
+    `A manifest covers up to ${most} numbers here. Ask in pieces, the first up to ${from + most - 1}.`,
+  );
+}
+
+/** Why an event that the endpoint's reach covers cannot be shown; null where it can. */
+function reasonOf(event: StoredEvent | undefined, restricted: ReadonlySet<string>): string | null {
+  if (!event) return 'expired';
+  return event.lost ?? (restricted.has(event.id) ? 'revoked' : null);
+}
+
+function covers({ reach }: Stream, { practice_id, event_type }: EntryRow): boolean {
+  return reach.covers({ practiceId: practice_id, type: event_type! });
+}
+
+function modeOf({ reach, mode }: Stream, event: StoredEvent): PayloadMode {
+  return reach.modeOf(event, mode);
 }

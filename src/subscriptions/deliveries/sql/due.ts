@@ -71,7 +71,7 @@ export const eventsSql = `
 export const targetsSql = `
   select e.id, e.shard, e.sealed_target, e.payload_mode, e.content_type, e.timeout_seconds, e.max_concurrency,
          e.rate_per_second, e.ordering, e.retry_schedule,
-         hub_practices_of_endpoint(e.owner, null, e.sandbox)::text[] as practices,
+         e.owner, e.sandbox, (select version from endpoint_set_version)::text as set_version,
          coalesce(p.attempted_through, 0)::text as attempted_through, e.enabled_at::text as enabled_at,
          h.failing_since is not null as failing, coalesce(h.probes_failed, 0) as probes_failed,
          (extract(epoch from h.open_until - clock_timestamp()) * 1000)::float8 as open_for_ms,
@@ -97,7 +97,16 @@ export const targetsSql = `
 
 export const endpointSetVersionSql = `select version from endpoint_set_version`;
 
-/** What endpoints may hear of at this moment; null: everything. */
-export const reachSql = `
-  select id, hub_practices_of_endpoint(owner, null, sandbox)::text[] as practices
-  from endpoints where id = any ($1::uuid[])`;
+/** What of an endpoint waits for another attempt, a page of $4 after a moment and an id, as the index has it. */
+export const waitingRetriesSql = `
+  select delivery_id as id, event_id, next_attempt_at::text as after
+  from delivery_retries
+  where endpoint_id = $1 and (next_attempt_at, delivery_id) > ($2::timestamptz, $3::uuid)
+  order by next_attempt_at, delivery_id limit $4`;
+
+/** What of it follows a key that is held up, a page of $4 after a key and a number. */
+export const waitingFollowersSql = `
+  select delivery_id as id, event_id, order_key as after, sequence::text as nth
+  from delivery_followers
+  where endpoint_id = $1 and (order_key, sequence) > ($2::text, $3::bigint)
+  order by order_key, sequence limit $4`;

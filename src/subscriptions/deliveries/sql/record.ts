@@ -87,10 +87,19 @@ export const recordSql = `
   )
   select id from changed`;
 
-/** What may not be sent any more, for the reason $2: visible, and out of the way. */
+/** What was delivered before it was to be sent once more; no index needed, since hardly any comes here. */
+const wasDelivered = `(d.last_outcome = 'succeeded' or exists (
+      select from delivery_attempts as a where a.delivery_id = d.id and a.outcome = 'succeeded'))`;
+
+/**
+ * What may not be sent any more, for the reason $2: visible, and out of the way. What was delivered already stays
+ * delivered, and is only not sent once more.
+ */
 export const withholdSql = `
   with withheld as (
-    update deliveries set status = 'withheld', withheld_reason = $2, next_attempt_at = null
+    update deliveries as d
+    set status = case when ${wasDelivered} then 'delivered' else 'withheld' end,
+        withheld_reason = case when ${wasDelivered} then null else $2 end, next_attempt_at = null
     where id = any($1::uuid[]) and status in ('pending', 'failed')
   ),
   retries as (delete from delivery_retries where delivery_id = any($1::uuid[]))

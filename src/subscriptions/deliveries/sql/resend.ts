@@ -1,7 +1,15 @@
+import { isRestricted } from '../../reach/sql/restricted.js';
+
 /** Held until the transaction ends, so that no result is recorded between the check and the change. */
 export const lockDeliverySql = `
   select d.status, d.attempts, exists (select from events as e where e.id = d.event_id) as has_event
   from deliveries as d where d.id = $1 for no key update of d`;
+
+/** What decides whether an endpoint may still be sent a delivery; its event may have passed retention. */
+export const hearableSql = `
+  select n.owner, n.sandbox, d.event_type as type, d.practice_id as "practiceId",
+         (select ${isRestricted} from events as e where e.id = d.event_id) as restricted
+  from deliveries as d join endpoints as n on n.id = d.endpoint_id where d.id = $1`;
 
 /**
  * Another attempt is due now; those made so far stay counted and recorded. It waits with the retries, without a key:

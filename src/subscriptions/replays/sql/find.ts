@@ -23,7 +23,7 @@ export const matchingDeliveriesSql = `
 
 /** The endpoint as fan-out would see it if it were enabled, and had been there from the start. */
 export const listenerSql = `
-  select id, owner, event_types, hub_practices_of_endpoint(owner, practice_ids, sandbox) as practice_ids, exclude_own, filter, payload_mode
+  select id, owner, sandbox, event_types, practice_ids, exclude_own, filter, payload_mode
   from endpoints where id = $1 and deleted_at is null`;
 
 /** How far fan-out has got: what lies beyond, and what was parked, it will still handle itself. */
@@ -38,12 +38,13 @@ export const fanOutReachSql = `
  * 2.6 s, with the other cores busy.
  *
  * - $2, $3: bounds of the ids, $2 may be null; $4 to $6: no position beyond.
- * - $7 names or $8 beginnings of the types wanted, $9 those the endpoint has, $10 their beginnings; $11 practices.
+ * - $7 names or $8 beginnings of the types wanted, $9 those the endpoint has, $10 their beginnings; $11 practices,
+ *   null: all.
  * - $12: the consumer group whose parked events are left to it.
  */
 export const missingEventsSql = `
   declare missing no scroll cursor for
-  select e.id, e.type, e.practice_id, e.subject, e.actor, e.generation, e.xact_id::text, e.seq::text
+  select e.id, e.type, e.practice_id, e.patient_id, e.account_id, e.subject, e.actor, e.generation, e.xact_id::text, e.seq::text
   from events as e
   where ($2::uuid is null or e.id >= $2::uuid) and e.id < $3::uuid
     and (e.generation, e.xact_id, e.seq) <= ($4::int, $5::xid8, $6::bigint)

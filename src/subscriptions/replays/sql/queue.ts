@@ -39,7 +39,7 @@ export const startRunningSql = `
 
 /** The replay, if it still runs, held together with its endpoint: neither is cancelled, disabled or deleted meanwhile. */
 export const lockRunningSql = `
-  select e.enabled, e.deleted_at is not null as deleted
+  select e.owner, e.sandbox, e.enabled, e.deleted_at is not null as deleted
   from replays as r join endpoints as e on e.id = r.endpoint_id
   where r.id = $1 and r.state = 'running'
   for no key update of r for share of e`;

@@ -1,9 +1,9 @@
 import { eventColumns } from '../../../events/log/sql/read-log.js';
+import { isRestricted } from '../../reach/sql/restricted.js';
 
-/** Where an endpoint's stream ends, how its events are shown, and of which practices. A deleted endpoint has none. */
+/** Where an endpoint's stream ends, how its events are shown, and to whom. A deleted endpoint has none. */
 export const streamSql = `
-  select e.payload_mode, c.last_sequence::text,
-         hub_practices_of_endpoint(e.owner, null, e.sandbox)::text[] as practices
+  select e.payload_mode, c.last_sequence::text, e.owner, e.sandbox
   from endpoints as e join endpoint_counters as c on c.endpoint_id = e.id
   where e.id = $1 and e.deleted_at is null`;
 
@@ -12,7 +12,7 @@ export const streamSql = `
  * numbers up to its last one. (Not cast to text here: ORDER BY would mean the text, and "10" comes before "9".)
  */
 export const entriesSql = `
-  select sequence, event_id, withheld_reason, practice_id
+  select sequence, event_id, withheld_reason, practice_id, event_type
   from deliveries where endpoint_id = $1 and sequence > $2::bigint
   order by sequence limit $3`;
 
@@ -29,6 +29,11 @@ export const streamEventsSql = `
 export const firstSequenceSql = `
   select min(sequence)::text as first from deliveries where endpoint_id = $1`;
 
+/** Of a delivery: the key of its event was destroyed. */
+const isErased = `(
+    select k.destroyed_at is not null from events as e join data_keys as k on k.number = hub_key_number(e.sealed)
+    where e.id = event_id)`;
+
 /**
  * The lines of a stretch of numbers, as one text: the database joins them in a fifth of the time that it takes to
  * hand them over one by one. A dead delivery whose event retention has dropped can never be sent: it counts as
@@ -41,15 +46,47 @@ export const manifestLinesSql = `
            sequence || ' ' || case
              when status = 'withheld' then '-'
              when $4::uuid[] is not null and practice_id is not null and not practice_id = any ($4::uuid[]) then '-'
-             when practice_id = any ($5::uuid[]) and (
-               select k.destroyed_at is not null from events as e join data_keys as k on k.number = hub_key_number(e.sealed)
-               where e.id = event_id) then '-'
+             when practice_id = any ($5::uuid[]) and ${isErased} then '-'
              when status = 'dead' and not exists (select from events as e where e.id = event_id) then '-'
              else event_id::text
            end || E'\\n', '' order by sequence) as lines
   from deliveries
   where endpoint_id = $1 and sequence between $2::bigint and $3::bigint`;
 
+/**
+ * The same where grants decide. $4 and $6: the practices, each with the number of what it grants; $7 to $9: what that
+ * is, by its number the names and the beginnings of types. Many practices grant the same, so this is short. $10: the
+ * practices that have patients who are restricted: only there the events are looked at, whom they are about. One that
+ * has passed retention cannot be asked any more.
+ */
+export const grantedManifestLinesSql = `
+  with granted as materialized (
+    select * from unnest($4::uuid[], $6::int[]) as g (practice_id, scope)
+  ),
+  listed as (
+    select d.sequence, case
+        when d.status = 'withheld' then null
+        when d.practice_id is not null and not exists (
+          select from unnest($7::int[], $8::text[], $9::text[]) as s (scope, name, beginning)
+          where s.scope = g.scope and (d.event_type = s.name or d.event_type ^@ s.beginning)) then null
+        when d.practice_id = any ($5::uuid[]) and ${isErased} then null
+        when d.practice_id = any ($10::uuid[]) and (
+          select ${isRestricted} from events as e where e.id = d.event_id limit 1) then null
+        when d.status = 'dead' and not exists (select from events as e where e.id = d.event_id) then null
+        else d.event_id end as event_id
+    from deliveries as d left join granted as g on g.practice_id = d.practice_id
+    where d.endpoint_id = $1 and d.sequence between $2::bigint and $3::bigint
+  )
+  select count(*)::int as count,
+         string_agg(sequence || ' ' || coalesce(event_id::text, '-') || E'\n', '' order by sequence) as lines
+  from listed`;
+
+/** Of these practices, those with patients who are restricted. */
+export const restrictingPracticesSql = `
+  select practice.id
+  from unnest($1::uuid[]) as practice (id)
+  cross join lateral (
+    select from patients as p where p.practice_id = practice.id and p.restricted limit 1) as restricted`;
 /** Practices of which something was erased by destroying its key. */
 export const erasedPracticesSql = `
   select distinct practice_id from data_keys where destroyed_at is not null and practice_id is not null`;
