@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
+import { recordRefusals } from './audit/refusals.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './database/embedded-postgres.js';
 import { EnginePool } from './database/engine-pool.js';
 import { isTransient } from './database/errors.js';
@@ -64,7 +66,7 @@ export async function startHub(
     const databaseUrl = embedded?.url ?? settings.databaseUrl!;
     await migrateWhenReachable(databaseUrl, logger);
 
-    const pool = new EnginePool(databaseUrl, settings.databaseConnections);
+    const pool = new EnginePool(databaseUrl, settings.databaseConnections, randomUUID());
     undo.push(() => pool.end());
     // Not fatal: the default partition takes what has none, and the next round of housekeeping tries again.
     await preparePartitions(pool, settings).catch((error: unknown) =>
@@ -92,6 +94,7 @@ export async function startHub(
     prepareServer(app);
     await tellBrowsers(app);
     await limitRates(app);
+    recordRefusals(app);
     serveDocs(app);
     await app.listen(settings.port, settings.listenHost);
     const address = app.getHttpServer().address();

@@ -13,6 +13,7 @@ import { EndpointEnabled1764000000011 } from './migrations/1764000000011-endpoin
 import { Applications1764000000012 } from './migrations/1764000000012-applications.js';
 import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
+import { Audit1764000000017 } from './migrations/1764000000017-audit.js';
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
 
 const migrations = [
@@ -30,6 +31,7 @@ const migrations = [
   Applications1764000000012,
   Partners1764000000013,
   Sealing1764000000016,
+  Audit1764000000017,
   AccessTokens1764000000019,
 ];
 

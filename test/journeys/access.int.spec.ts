@@ -161,6 +161,37 @@ describe('every route', () => {
   });
 });
 
+/** Reads that never hold anything of a patient: catalogues, settings, hashes. Any other is on record. */
+const unrecorded =
+  /^\/v1\/(me$|event-types|applications|practices(\/\{practiceId\})?$|endpoints(\/\{endpointId\})?(\/manifest|\/replays.*)?$)/;
+
+describe('every read of what may be a patient’s', () => {
+  it('is on record before it is answered: who, what, from where, in which request', async () => {
+    for (const route of routes()) {
+      const { method, template, path } = route;
+      if (method !== 'GET' || !template.startsWith('/v1/')) continue;
+      const requestId = crypto.randomUUID();
+      const headers = { authorization: `Bearer ${hub.key}`, 'x-request-id': requestId };
+      await (await fetch(`${hub.url}${path}`, { headers })).body?.cancel();
+      const { rows } = await hub.database.query(
+        'select action, actor, ip, detail from audit_entries where correlation_id = $1',
+        [requestId],
+      );
+      const pattern = template.replace(/\{(\w+)\}/g, ':$1');
+      const entry = {
+        action: expect.stringMatching(/^[a-z_]+\.read$/),
+        actor: 'operator',
+        ip: '127.0.0.1',
+        detail: expect.objectContaining({ route: pattern }),
+      };
+      expect({ template, rows }).toEqual({
+        template,
+        rows: unrecorded.test(template) ? [] : [entry],
+      });
+    }
+  });
+});
+
 describe('what an application makes', () => {
   it('is no practice, and no key', async () => {
     const practiceBody = { name: 'Mine', kind: 'dental', timeZone: 'UTC', currency: 'USD' };
