@@ -4,6 +4,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { recordRefusals } from './audit/refusals.js';
+import { prepareAuditPartitions } from './audit/retention.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './database/embedded-postgres.js';
 import { EnginePool } from './database/engine-pool.js';
 import { isTransient } from './database/errors.js';
@@ -71,6 +72,9 @@ export async function startHub(
     // Not fatal: the default partition takes what has none, and the next round of housekeeping tries again.
     await preparePartitions(pool, settings).catch((error: unknown) =>
       logger.warn({ err: error }, 'the coming days have no partitions yet'),
+    );
+    await prepareAuditPartitions(pool).catch((error: unknown) =>
+      logger.warn({ err: error }, 'the audit trail has no partition for this quarter yet'),
     );
     const signals = new Signals(databaseUrl);
     undo.push(() => signals.stop());

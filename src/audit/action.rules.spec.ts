@@ -28,9 +28,13 @@ describe('the name of what a request does', () => {
 
   it('is told by what was made, where something was', () => {
     const route = '/v1/practices/:practiceId/ledger-entries';
-    expect(actionOf('POST', route, params, b)).toEqual({
+    expect(actionOf('POST', route, params, { id: b })).toEqual({
       name: 'ledger_entry.created',
       subject: `ledger-entries/${b}`,
+    });
+    expect(actionOf('POST', '/v1/tokens', {}, {})).toEqual({
+      name: 'token.created',
+      subject: null,
     });
     expect(
       actionOf('POST', '/v1/practices/:practiceId/appointments/:id/check-in', { id: b }),

@@ -12,13 +12,13 @@ export interface Action {
  * `patient.created`, `POST …/appointments/:appointmentId/check-in` `appointment.check_in`.
  *
  * @param pattern the route, as `/v1/practices/:practiceId/patients/:patientId`
- * @param madeId the id of what a POST has made; absent where it made nothing
+ * @param made what a POST has made, by its id where it has one; absent where it made nothing
  */
 export function actionOf(
   method: string,
   pattern: string,
   params: Readonly<Record<string, string | undefined>>,
-  madeId?: string,
+  made?: { id?: string },
 ): Action {
   const segments = pattern.split('/').filter((segment) => segment && segment !== 'v1');
   const lastParam = segments.findLastIndex((segment) => segment.startsWith(':'));
@@ -35,8 +35,11 @@ export function actionOf(
     };
   }
   if (read) return { name: `${singular(resource)}.read`, subject };
-  if (madeId !== undefined) {
-    return { name: `${singular(resource)}.created`, subject: `${resource}/${madeId}` };
+  if (made) {
+    return {
+      name: `${singular(resource)}.created`,
+      subject: made.id ? `${resource}/${made.id}` : subject,
+    };
   }
   return { name: `${singular(owner ?? resource)}.${snake(rest.join('_'))}`, subject };
 }

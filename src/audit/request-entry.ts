@@ -40,8 +40,8 @@ export function readEntry(request: FastifyRequest, answer: unknown): NewEntry {
 export function commandEntry(request: FastifyRequest, answer: CommandAnswer): NewEntry {
   const { pattern, params } = routeOf(request);
   const { body, status, replayed } = answer;
-  const madeId = status === created ? idIn(body, 'id') : undefined;
-  const { name, subject } = actionOf(request.method, pattern, params, madeId);
+  const made = status === created ? { id: idIn(body, 'id') } : undefined;
+  const { name, subject } = actionOf(request.method, pattern, params, made);
   const isPractice = resourceOf(pattern) === 'practices';
   const version = (body as { version?: unknown } | null)?.version;
   const fields = Object.keys((request.body as object | null) ?? {}).filter((field) =>
@@ -51,7 +51,8 @@ export function commandEntry(request: FastifyRequest, answer: CommandAnswer): Ne
     ...originOf(request),
     action: name,
     subject,
-    practiceId: params.practiceId ?? idIn(body, 'practiceId') ?? (isPractice ? madeId : undefined),
+    practiceId:
+      params.practiceId ?? idIn(body, 'practiceId') ?? (isPractice ? made?.id : undefined),
     patientIds: withThatOf(params, toldBy(resourceOf(pattern), body).patientIds),
     detail: {
       route: `${request.method} ${pattern}`,

@@ -14,9 +14,10 @@ import { mostInBlock, sealNext, type Head } from './seal.js';
 import { closedSql, orphansSql, registerSql, seenSql } from './sql/seal.js';
 
 const everyMs = 1000;
-/** How often a writer says that it is alive, and looks for what others have left. */
+/** How often a writer says at least that it is alive, and looks for what others have left. */
 const seenMs = 5000;
-const deadAfterSeconds = 30;
+/** Leases without a sign of life after which a writer counts as dead. */
+const deadAfterLeases = 3;
 /** How often heads leave the database. What is cut off within that time is not missed. */
 const headsMs = 60_000;
 
@@ -65,7 +66,7 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
       if (signal.aborted) return;
       await this.step(() => this.seal(this.pool.auditWriter));
       const now = performance.now();
-      if (now - this.seenAt >= seenMs) {
+      if (now - this.seenAt >= Math.min(seenMs, this.settings.leaseSeconds * 500)) {
         this.seenAt = now;
         await this.step(() => this.lookAround());
       }
@@ -94,7 +95,7 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
   private async lookAround(): Promise<void> {
     const { auditWriter } = this.pool;
     await this.pool.query(seenSql, [auditWriter]);
-    const values = [auditWriter, deadAfterSeconds];
+    const values = [auditWriter, deadAfterLeases * this.settings.leaseSeconds];
     const { rows } = await this.pool.query<{ writer: string }>(orphansSql, values);
     for (const { writer } of rows) await this.seal(writer, auditWriter);
   }

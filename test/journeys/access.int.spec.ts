@@ -92,7 +92,7 @@ const open = ['/health/live', '/health/ready', '/metrics'];
 /** What every application may ask. */
 const common = /^\/v1\/(me$|event-types)/;
 /** Lists and creations at the top: each application has its own. */
-const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens'];
+const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens', '/v1/audit'];
 
 function call(client: Client, { method, path }: Asked): Promise<ApiAnswer> {
   const body = method === 'GET' || method === 'DELETE' ? undefined : {};
@@ -138,7 +138,7 @@ describe('every route', () => {
   });
 
   it('shows its own to each where it is a list, and not to the other', async () => {
-    for (const path of ['/v1/practices', '/v1/endpoints', '/v1/events?limit=200']) {
+    for (const path of ['/v1/practices', '/v1/endpoints', '/v1/events?limit=200', '/v1/audit']) {
       const [mine, foreign] = [await owner.api('GET', path), await stranger.api('GET', path)];
       expect({ path, status: foreign.status }).toEqual({ path, status: 200 });
       const text = JSON.stringify(foreign.body);

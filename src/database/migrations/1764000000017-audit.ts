@@ -18,13 +18,17 @@ export class Audit1764000000017 implements MigrationInterface {
         closed_at timestamptz(3)
       ) with (fillfactor = 50)`);
 
-    // The writer comes from the connection (\`hub.audit_writer\`), so that any statement can write an entry. What is
-    // written past the hub belongs to no writer, and is chained by whichever hub finds it.
+    // The writer is the connection's, so that any statement can write an entry. What is written past the hub belongs to
+    // no writer, and is chained by whichever hub finds it.
+    await runner.query(`
+      create function hub_audit_writer() returns uuid language sql stable parallel safe as $$
+        select coalesce(nullif(current_setting('hub.audit_writer', true), '')::uuid,
+                        '00000000-0000-0000-0000-000000000000')
+      $$`);
     await runner.query(`
       create table audit_entries (
         id uuid not null default hub_uuid_v7() primary key,
-        writer uuid not null default coalesce(
-          nullif(current_setting('hub.audit_writer', true), '')::uuid, '00000000-0000-0000-0000-000000000000'),
+        writer uuid not null default hub_audit_writer(),
         at timestamptz(3) not null default clock_timestamp(),
         -- 'patient.read', 'delivery.batch', 'key.revoked'.
         action text not null,
@@ -103,53 +107,49 @@ export class Audit1764000000017 implements MigrationInterface {
         value text
       )`);
 
-    // Calendar quarters: 25 of them hold six years. Made by whoever owns the tables, at every start and ahead of time.
+    // Calendar quarters: 25 of them hold six years. Made ahead by the tables' owner. What came while no quarter covered
+    // it moves where it belongs.
     await runner.query(`
       create function hub_audit_partitions(moment timestamptz) returns void language plpgsql as $$
       declare
-        quarter timestamp;
-        following timestamp;
-        name text;
+        base text;
+        part text;
+        key text;
+        quarter timestamptz;
+        following timestamptz;
+        lower_bound text;
+        upper_bound text;
       begin
         for ahead in 0..1 loop
-          quarter := date_trunc('quarter', moment at time zone 'UTC') + ahead * interval '3 months';
-          following := quarter + interval '3 months';
-          name := 'audit_entries_' || to_char(quarter, 'YYYYMMDD') || '_' || to_char(following, 'YYYYMMDD');
-          if to_regclass('public.' || name) is null then
+          quarter := (date_trunc('quarter', moment at time zone 'UTC') + ahead * interval '3 months') at time zone 'UTC';
+          following := (quarter at time zone 'UTC' + interval '3 months') at time zone 'UTC';
+          foreach base in array array['audit_entries', 'audit_blocks'] loop
+            part := base || to_char(quarter at time zone 'UTC', '_YYYYMMDD') || to_char(following at time zone 'UTC', '_YYYYMMDD');
+            continue when to_regclass('public.' || part) is not null;
+            if base = 'audit_entries' then
+              key := 'id';
+              lower_bound := public.hub_uuid_v7_floor(quarter)::text;
+              upper_bound := public.hub_uuid_v7_floor(following)::text;
+            else
+              key := 'sealed_at';
+              lower_bound := quarter::text;
+              upper_bound := following::text;
+            end if;
+            execute format('create table public.%I (like public.%I including defaults including constraints including storage)', part, base);
+            execute format('alter table public.%I disable trigger user', base || '_default');
             execute format(
-              'create table public.%I partition of public.audit_entries for values from (%L) to (%L)', name,
-              public.hub_uuid_v7_floor(quarter at time zone 'UTC'), public.hub_uuid_v7_floor(following at time zone 'UTC'));
+              'with moved as (delete from public.%I where %I >= %L and %I < %L returning *) insert into public.%I select * from moved',
+              base || '_default', key, lower_bound, key, upper_bound, part);
+            execute format('alter table public.%I enable trigger user', base || '_default');
+            execute format('alter table public.%I attach partition public.%I for values from (%L) to (%L)',
+              base, part, lower_bound, upper_bound);
             execute format(
               'create trigger %I before truncate on public.%I for each statement execute function public.hub_refuse_change()',
-              name || '_no_truncate', name);
-          end if;
-          name := 'audit_blocks_' || to_char(quarter, 'YYYYMMDD') || '_' || to_char(following, 'YYYYMMDD');
-          if to_regclass('public.' || name) is null then
-            execute format(
-              'create table public.%I partition of public.audit_blocks for values from (%L) to (%L)', name,
-              quarter at time zone 'UTC', following at time zone 'UTC');
-            execute format(
-              'create trigger %I before truncate on public.%I for each statement execute function public.hub_refuse_change()',
-              name || '_no_truncate', name);
-          end if;
+              part || '_no_truncate', part);
+          end loop;
         end loop;
       end $$`);
     await runner.query(`select hub_audit_partitions(now())`);
-
-    // The roles of the hub itself, where they are set up, write and never change.
-    await runner.query(`
-      do $$
-      declare role text;
-      begin
-        foreach role in array array['hub_api', 'hub_engine'] loop
-          if exists (select from pg_roles where rolname = role) then
-            execute format('revoke all on audit_entries, audit_blocks from %I', role);
-            execute format('grant select, insert on audit_entries, audit_blocks to %I', role);
-            execute format('grant select, insert, delete on audit_unsealed to %I', role);
-            execute format('grant select, insert, update on audit_writers, audit_settings to %I', role);
-          end if;
-        end loop;
-      end $$`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
@@ -157,5 +157,6 @@ export class Audit1764000000017 implements MigrationInterface {
     await runner.query(
       `drop table audit_settings, audit_unsealed, audit_blocks, audit_entries, audit_writers`,
     );
+    await runner.query(`drop function hub_audit_writer()`);
   }
 }

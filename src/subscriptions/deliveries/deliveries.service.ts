@@ -25,7 +25,7 @@ import {
   responsesSql,
 } from './sql/list-deliveries.js';
 import { lockDeliverySql, resendSql } from './sql/resend.js';
-import { idFloor, madeAt } from './time-ids.js';
+import { idFloor, madeAt } from '../../database/time-ids.js';
 
 const mostAttemptsShown = 100;
 /** Whoever resends for ever has a mistake in a loop; what counts the attempts ends at 32,767. */

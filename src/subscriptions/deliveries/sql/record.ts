@@ -1,4 +1,4 @@
-import { batchEntry } from '../../../audit/sql/write.js';
+import { batchEntry, withheldEntry } from '../../../audit/sql/write.js';
 
 /*
  * Recording results. What it must not do is let a former owner of a shard overwrite what the present one has recorded:
@@ -100,9 +100,11 @@ export const recordSql = `
 /** What may not be sent any more, for the reason $2: visible, and out of the way. */
 export const withholdSql = `
   with withheld as (
-    update deliveries set status = 'withheld', withheld_reason = $2, next_attempt_at = null
+    update deliveries set status = 'withheld', withheld_reason = $2::text, next_attempt_at = null
     where id = any($1::uuid[]) and status in ('pending', 'failed')
+    returning id
   ),
+  ${withheldEntry('withheld', '$2::text')},
   retries as (delete from delivery_retries where delivery_id = any($1::uuid[]))
   delete from delivery_followers where delivery_id = any($1::uuid[])`;
 
