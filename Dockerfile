@@ -14,6 +14,8 @@ WORKDIR /hub
 COPY --from=build /hub/package.json ./
 COPY --from=build /hub/node_modules ./node_modules
 COPY --from=build /hub/dist ./dist
+# What the hub keeps outside of the database: the key and the signed heads of its audit trail. Mount a volume there.
+RUN mkdir .hub && chown node:node .hub
 USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \

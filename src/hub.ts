@@ -1,7 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
+import { recordRefusals } from './audit/refusals.js';
+import { prepareAuditPartitions } from './audit/retention.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './database/embedded-postgres.js';
 import { EnginePool } from './database/engine-pool.js';
 import { isTransient } from './database/errors.js';
@@ -64,11 +67,14 @@ export async function startHub(
     const databaseUrl = embedded?.url ?? settings.databaseUrl!;
     await migrateWhenReachable(databaseUrl, logger);
 
-    const pool = new EnginePool(databaseUrl, settings.databaseConnections);
+    const pool = new EnginePool(databaseUrl, settings.databaseConnections, randomUUID());
     undo.push(() => pool.end());
     // Not fatal: the default partition takes what has none, and the next round of housekeeping tries again.
     await preparePartitions(pool, settings).catch((error: unknown) =>
       logger.warn({ err: error }, 'the coming days have no partitions yet'),
+    );
+    await prepareAuditPartitions(pool).catch((error: unknown) =>
+      logger.warn({ err: error }, 'the audit trail has no partition for this quarter yet'),
     );
     const signals = new Signals(databaseUrl);
     undo.push(() => signals.stop());
@@ -92,6 +98,7 @@ export async function startHub(
     prepareServer(app);
     await tellBrowsers(app);
     await limitRates(app);
+    recordRefusals(app);
     serveDocs(app);
     await app.listen(settings.port, settings.listenHost);
     const address = app.getHttpServer().address();

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
+import { AuditKeyError } from './audit/head-key.js';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-error.js';
 import { UnsupportedServer } from './database/migrate.js';
 import { startHub, type RunningHub } from './hub.js';
@@ -63,6 +64,7 @@ function welcome(
 function explain(error: unknown): string {
   const expected =
     error instanceof InvalidSettings ||
+    error instanceof AuditKeyError ||
     error instanceof EmbeddedPostgresError ||
     error instanceof MasterKeyMissing ||
     error instanceof UnsupportedServer;

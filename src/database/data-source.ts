@@ -39,8 +39,21 @@ export const sessionOptions = {
   options: '-c jit=off',
 } as const;
 
+/** What is written past a hub belongs to no writer of the audit trail. */
+export const noWriter = '00000000-0000-0000-0000-000000000000';
+
+/** Tells a connection which writer its entries of the audit trail belong to, so that no statement needs to. */
+export function auditWriterOption(writer: string): string {
+  return `-c hub.audit_writer=${writer}`;
+}
+
 /** The connection pool behind the REST API: repositories and transactions. The schema is `migrate`'s alone. */
-export function dataSourceOptions(url: string, connections: number): DataSourceOptions {
+export function dataSourceOptions(
+  url: string,
+  connections: number,
+  auditWriter: string = noWriter,
+): DataSourceOptions {
+  const options = `${sessionOptions.options} ${auditWriterOption(auditWriter)}`;
   return {
     type: 'postgres',
     url,
@@ -48,6 +61,6 @@ export function dataSourceOptions(url: string, connections: number): DataSourceO
     applicationName: 'practice-event-hub api',
     namingStrategy: new SnakeNaming(),
     synchronize: false,
-    extra: { ...sessionOptions, Client: PooledClient },
+    extra: { ...sessionOptions, options, Client: PooledClient },
   };
 }

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connectionBudget, sessionOptions } from './data-source.js';
+import { auditWriterOption, connectionBudget, noWriter, sessionOptions } from './data-source.js';
 import { PooledClient } from './pooled-client.js';
 
 /**
@@ -16,14 +16,19 @@ const stablePlans = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off
  * so that neither a burst of requests nor a backlog of deliveries can starve the other.
  */
 export class EnginePool extends pg.Pool {
-  constructor(url: string, connections: number) {
+  constructor(
+    url: string,
+    connections: number,
+    /** Whose chain of the audit trail its entries belong to: one run of the hub. */
+    readonly auditWriter: string = noWriter,
+  ) {
     super({
       connectionString: url,
       max: connectionBudget(connections).engine,
       application_name: 'practice-event-hub engine',
       Client: PooledClient,
       ...sessionOptions,
-      options: `${sessionOptions.options} ${stablePlans}`,
+      options: `${sessionOptions.options} ${stablePlans} ${auditWriterOption(auditWriter)}`,
     });
     // An idle connection that breaks (the server restarts) is replaced at the next use.
     this.on('error', () => undefined);
@@ -49,5 +54,12 @@ export class EnginePool extends pg.Pool {
     } finally {
       client.release(broken);
     }
+  }
+  /** As `transaction`, with the rights of the tables' owner: partitions are made and dropped by no other. */
+  transactionAsOwner<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    return this.transaction(async (client) => {
+      await client.query('set local role none');
+      return work(client);
+    });
   }
 }

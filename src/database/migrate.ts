@@ -14,6 +14,7 @@ import { Applications1764000000012 } from './migrations/1764000000012-applicatio
 import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
 import { Reach1764000000015 } from './migrations/1764000000015-reach.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
+import { Audit1764000000017 } from './migrations/1764000000017-audit.js';
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
 
 const migrations = [
@@ -32,6 +33,7 @@ const migrations = [
   Partners1764000000013,
   Reach1764000000015,
   Sealing1764000000016,
+  Audit1764000000017,
   AccessTokens1764000000019,
 ];
 

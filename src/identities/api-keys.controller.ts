@@ -11,8 +11,10 @@ import { ApiKeyListQuery, ApiKeyPage, CreatedApiKey, NewApiKey } from './api-key
 import type { ApiKey } from './api-key.entity.js';
 import { ApiKeys } from './api-keys.service.js';
 import { ApplicationsService } from './applications.service.js';
+import { HoldsNoPatientData } from '../audit/reads.interceptor.js';
 
 /** For the operator alone. */
+@HoldsNoPatientData()
 @ApiTags('applications')
 @Controller('v1/applications/:applicationId/keys')
 export class ApiKeysController {

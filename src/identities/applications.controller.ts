@@ -15,8 +15,10 @@ import {
   NewApplication,
 } from './application.dto.js';
 import { ApplicationsService } from './applications.service.js';
+import { HoldsNoPatientData } from '../audit/reads.interceptor.js';
 
 /** For the operator alone. */
+@HoldsNoPatientData()
 @ApiTags('applications')
 @Controller('v1/applications')
 export class ApplicationsController {

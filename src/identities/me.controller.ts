@@ -3,6 +3,7 @@ import { ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { OpenToApplications, WithinReach } from '../platform/access/access.guard.js';
 import { keyModes, scopes, type KeyMode, type Scope } from '../platform/access/api-key.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
+import { HoldsNoPatientData } from '../audit/reads.interceptor.js';
 
 class Me {
   @ApiProperty({ enum: ['operator', 'application'] })
@@ -22,6 +23,7 @@ class Me {
 }
 
 /** Whose key it is that somebody has in hand. */
+@HoldsNoPatientData()
 @ApiTags('applications')
 @Controller('v1/me')
 @OpenToApplications()

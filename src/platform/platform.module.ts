@@ -42,7 +42,7 @@ export class PlatformModule {
       module: PlatformModule,
       imports: [
         TypeOrmModule.forRoot({
-          ...dataSourceOptions(databaseUrl, settings.databaseConnections),
+          ...dataSourceOptions(databaseUrl, settings.databaseConnections, pool.auditWriter),
           autoLoadEntities: true,
           retryAttempts: 1,
         }),

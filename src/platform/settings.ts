@@ -57,7 +57,7 @@ const definitions = {
   }),
   dataDir: withDefault({
     env: 'HUB_DATA_DIR',
-    doc: 'Where the embedded database keeps its data.',
+    doc: 'Where the embedded database keeps its data, and the hub the key and the signed heads of its audit trail.',
     read: text,
     fallback: '.hub',
   }),
@@ -204,6 +204,24 @@ const definitions = {
     doc: 'How long events and deliveries are kept. What an open delivery still needs stays longer.',
     read: integer(1, 3650),
     fallback: '30',
+  }),
+  auditKeyFile: optional({
+    env: 'HUB_AUDIT_KEY_FILE',
+    doc: 'A PEM file with the ed25519 key that signs the heads of the audit trail. Default: audit.key in HUB_DATA_DIR, made at the first start.',
+    read: text,
+    example: '/run/secrets/audit.key',
+  }),
+  auditHeadsDir: optional({
+    env: 'HUB_AUDIT_HEADS_DIR',
+    doc: 'Where signed heads of the audit trail are written, a file a day. Ship them to where nobody who runs the hub can change them. Default: audit-heads in HUB_DATA_DIR.',
+    read: text,
+    example: '/var/log/hub-audit-heads',
+  }),
+  auditRetentionYears: withDefault({
+    env: 'HUB_AUDIT_RETENTION_YEARS',
+    doc: 'How long the audit trail is kept (45 CFR 164.316 asks for six years).',
+    read: integer(1, 100),
+    fallback: '6',
   }),
   leaseSeconds: withDefault({
     env: 'HUB_LEASE_SECONDS',

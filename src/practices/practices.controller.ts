@@ -11,7 +11,9 @@ import { Context, RequestContext } from '../platform/http/request-context.js';
 import { NewPractice, PracticeChange, PracticePage, PracticeResource } from './practice.dto.js';
 import type { Practice } from './practice.entity.js';
 import { PracticesService } from './practices.service.js';
+import { HoldsNoPatientData } from '../audit/reads.interceptor.js';
 
+@HoldsNoPatientData()
 @ApiTags('practices')
 @Controller('v1/practices')
 export class PracticesController {

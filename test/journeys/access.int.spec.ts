@@ -92,7 +92,7 @@ const open = ['/health/live', '/health/ready', '/metrics'];
 /** What every application may ask. */
 const common = /^\/v1\/(me$|event-types)/;
 /** Lists and creations at the top: each application has its own. */
-const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens'];
+const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens', '/v1/audit'];
 
 function call(client: Client, { method, path }: Asked): Promise<ApiAnswer> {
   const body = method === 'GET' || method === 'DELETE' ? undefined : {};
@@ -138,7 +138,7 @@ describe('every route', () => {
   });
 
   it('shows its own to each where it is a list, and not to the other', async () => {
-    for (const path of ['/v1/practices', '/v1/endpoints', '/v1/events?limit=200']) {
+    for (const path of ['/v1/practices', '/v1/endpoints', '/v1/events?limit=200', '/v1/audit']) {
       const [mine, foreign] = [await owner.api('GET', path), await stranger.api('GET', path)];
       expect({ path, status: foreign.status }).toEqual({ path, status: 200 });
       const text = JSON.stringify(foreign.body);
@@ -157,6 +157,37 @@ describe('every route', () => {
       const headers = { authorization: `Bearer ${owner.key}` };
       const { status } = await fetch(`${hub.url}${route.path}`, { headers });
       expect({ ...route, status }).toEqual({ ...route, status: 200 });
+    }
+  });
+});
+
+/** Reads that never hold anything of a patient: catalogues, settings, hashes. Any other is on record. */
+const unrecorded =
+  /^\/v1\/(me$|event-types|applications|practices(\/\{practiceId\})?$|endpoints(\/\{endpointId\})?(\/manifest|\/replays.*)?$)/;
+
+describe('every read of what may be a patient’s', () => {
+  it('is on record before it is answered: who, what, from where, in which request', async () => {
+    for (const route of routes()) {
+      const { method, template, path } = route;
+      if (method !== 'GET' || !template.startsWith('/v1/')) continue;
+      const requestId = crypto.randomUUID();
+      const headers = { authorization: `Bearer ${hub.key}`, 'x-request-id': requestId };
+      await (await fetch(`${hub.url}${path}`, { headers })).body?.cancel();
+      const { rows } = await hub.database.query(
+        'select action, actor, ip, detail from audit_entries where correlation_id = $1',
+        [requestId],
+      );
+      const pattern = template.replace(/\{(\w+)\}/g, ':$1');
+      const entry = {
+        action: expect.stringMatching(/^[a-z_]+\.read$/),
+        actor: 'operator',
+        ip: '127.0.0.1',
+        detail: expect.objectContaining({ route: pattern }),
+      };
+      expect({ template, rows }).toEqual({
+        template,
+        rows: unrecorded.test(template) ? [] : [entry],
+      });
     }
   });
 });

@@ -1,4 +1,6 @@
 import 'reflect-metadata';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { startHub, type RunningHub } from '../../src/hub.js';
 import { Logger } from '../../src/platform/logger.js';
@@ -34,6 +36,9 @@ export type Api = Pick<TestHub, 'api'>;
 
 export const testKey = 'hub_live_the-operator-of-the-tests';
 
+/** Where hubs of this process keep what is not in a database: the key and the heads of their audit trails. */
+export const testDataDir = join(tmpdir(), `practice-event-hub-jest-${process.pid}-data`);
+
 export interface TestHubOptions {
   /** A database that outlives this hub; without one the hub gets its own and drops it. */
   databaseUrl?: string;
@@ -56,6 +61,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     HUB_ALLOW_NETWORKS: '127.0.0.0/8,::1/128',
     HUB_LEASE_SECONDS: '2',
     HUB_DATABASE_CONNECTIONS: '12',
+    HUB_DATA_DIR: testDataDir,
     ...options.settings,
   });
   const logger = new Logger(process.env.TEST_LOG_LEVEL ?? 'silent');

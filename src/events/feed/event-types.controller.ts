@@ -5,6 +5,7 @@ import { OneOf } from '../../platform/http/fields.js';
 import { notFound } from '../../platform/http/problem.js';
 import { definitionOf, eventTypes, isEventType, type EventType } from '../catalog/catalog.js';
 import { payloadModes, schemaOf, type JsonSchema, type PayloadMode } from '../catalog/fields.js';
+import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 
 class SchemaQuery {
   @OneOf(payloadModes, { optional: true, description: 'Default full.' })
@@ -12,6 +13,7 @@ class SchemaQuery {
 }
 
 /** The catalogue as partners read it. */
+@HoldsNoPatientData()
 @ApiTags('events')
 @Controller('v1/event-types')
 @OpenToApplications()

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
+import { recordCommand } from '../../audit/record-command.js';
 import {
   execute,
   lockPractices,
@@ -23,7 +24,10 @@ interface KeptAnswer {
   sealed_body: Buffer | null;
 }
 
-/** Runs what changes things: one transaction, the practices' locks, and at most once per idempotency key. */
+/**
+ * Runs what changes things: one transaction, the practices' locks, and at most once per idempotency key. Its entry in
+ * the audit trail commits with it, and travels with the commit.
+ */
 @Injectable()
 export class Commands {
   constructor(
@@ -42,16 +46,18 @@ export class Commands {
     work: (tx: Tx) => Promise<Answer>,
   ): Promise<Answer> {
     const key = context.idempotencyKey;
-    if (key === undefined) return this.transactions.run(practiceIds, work);
+    if (key === undefined) {
+      return this.transactions.run(practiceIds, async (tx) => audited(tx, context, await work(tx)));
+    }
     const once = async (tx: Tx) => {
       const scope = scopeOf(context, key);
       const bodyHash = hashOf(context.body);
       const kept = await this.claim(tx, scope, bodyHash);
-      if (kept) return kept;
+      if (kept) return audited(tx, context, kept);
       if (practiceIds.length > 0) await lockPractices(tx, practiceIds);
       const answer = await work(tx);
       keep(tx, scope, bodyHash, answer, await this.sealingFor(practiceIds));
-      return answer;
+      return audited(tx, context, answer);
     };
     return this.transactions.run([], once, practiceIds);
   }
@@ -62,21 +68,25 @@ export class Commands {
    */
   async runOutside(context: RequestContext, work: () => Promise<Answer>): Promise<Answer> {
     const key = context.idempotencyKey;
-    if (key === undefined) return work();
+    if (key === undefined) {
+      const answer = await work();
+      return this.transactions.run([], async (tx) => audited(tx, context, answer));
+    }
     const scope = scopeOf(context, key);
     const bodyHash = hashOf(context.body);
     const kept = await this.transactions.run([], async (tx) => {
       const found = await this.claim(tx, scope, bodyHash);
-      if (!found) keep(tx, scope, bodyHash, inFlight, this.keys.own);
-      return found;
+      if (found) return audited(tx, context, found);
+      keep(tx, scope, bodyHash, inFlight, this.keys.own);
+      return undefined;
     });
     if (kept) return kept;
     try {
       const answer = await work();
-      await this.transactions.run([], async (tx) =>
-        keep(tx, scope, bodyHash, answer, this.keys.own),
-      );
-      return answer;
+      return await this.transactions.run([], async (tx) => {
+        keep(tx, scope, bodyHash, answer, this.keys.own);
+        return audited(tx, context, answer);
+      });
     } catch (error) {
       await this.transactions.run([], (tx) => tx.query(forgetSql, scope)).catch(() => undefined);
       throw error;
@@ -162,6 +172,11 @@ function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer, sealing
   const { status, location, body } = answer;
   const sealed = body && sealing.seal(JSON.stringify(body), bindingOfAnswer(scope));
   send(tx, keepAnswer, [...scope, bodyHash, status, location, sealed]);
+}
+
+function audited(tx: Tx, context: RequestContext, answer: Answer): Answer {
+  recordCommand(tx, context.request, answer);
+  return answer;
 }
 
 function scopeOf(context: RequestContext, key: string): string[] {

@@ -14,6 +14,7 @@ const tags = {
   endpoints: 'Who gets webhooks, of what.',
   deliveries: 'What was sent, and what came of it.',
   events: 'The log as a feed, and the catalogue of types.',
+  audit: 'Who did what, to whom, when and from where.',
   operations: 'Health and metrics; no key needed.',
 };
 

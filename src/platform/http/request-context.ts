@@ -16,7 +16,7 @@ const entityTag = /^(\*|(W\/)?"[\x21\x23-\x7e]*")$/;
 
 /** What a handler needs to know of its request besides parameters and body. */
 export class RequestContext {
-  constructor(private readonly request: FastifyRequest) {}
+  constructor(readonly request: FastifyRequest) {}
 
   get caller(): Caller {
     return this.request.caller!;

@@ -27,7 +27,7 @@ import {
 import type { Hearable } from '../reach/reach.js';
 import { over, readAccess, type OwnerKey } from '../reach/reaches.js';
 import { hearableSql, lockDeliverySql, resendSql } from './sql/resend.js';
-import { idFloor, madeAt } from './time-ids.js';
+import { idFloor, madeAt } from '../../database/time-ids.js';
 
 const mostAttemptsShown = 100;
 /** Whoever resends for ever has a mistake in a loop; what counts the attempts ends at 32,767. */

@@ -9,6 +9,7 @@ import type { AttemptResult } from './delivery.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { Lane } from './lane.js';
 import type { ShardOwner } from './shard-owner.js';
+import { AttemptsProof } from '../../audit/delivery-proof.js';
 import { recordDeliveredSql, recordSql } from './sql/record.js';
 
 const mostAtOnce = 1000;
@@ -141,20 +142,23 @@ export class ResultRecorder {
 
   private recordDelivered(batch: readonly LaneResult[]): Promise<unknown> {
     const columns: unknown[][] = [[], [], [], [], []];
+    const proof = new AttemptsProof(batch.length);
     let [least, most] = [batch[0]!.result.delivery.id, ''];
     for (const { lane, result } of batch) {
       const { id } = result.delivery;
+      const at = result.at.toISOString();
       if (id < least) least = id;
       if (id > most) most = id;
       columns[0]!.push(id);
       columns[1]!.push(lane.target.shard);
       // Quoted, since PostgreSQL's array literal is written here: the driver would look for what to escape in each.
-      columns[2]!.push(`"${result.at.toISOString()}"`);
+      columns[2]!.push(`"${at}"`);
       columns[3]!.push(Math.round(result.durationMs));
       columns[4]!.push(result.statusCode);
+      proof.add(lane.target.id, id, 1, at, result.outcome, result.statusCode);
     }
     const lists = columns.map((column) => `{${column.join()}}`);
-    const values = [...this.fence(batch), least, most, ...lists];
+    const values = [...this.fence(batch), least, most, ...lists, proof.detail()];
     return this.pool.query({ name: 'record-delivered', text: recordDeliveredSql, values });
   }
 
@@ -188,6 +192,11 @@ export class ResultRecorder {
 
   private columns(batch: readonly LaneResult[], responses: readonly (Buffer | null)[]): unknown[] {
     const results = batch.map(({ result }) => result);
+    const proof = new AttemptsProof(batch.length);
+    for (const { lane, result } of batch) {
+      const { delivery, number, at, outcome, statusCode } = result;
+      proof.add(lane.target.id, delivery.id, number, at.toISOString(), outcome, statusCode);
+    }
     return [
       ...this.fence(batch),
       results.map(({ delivery }) => delivery.id),
@@ -203,6 +212,7 @@ export class ResultRecorder {
       results.map(({ delivery }) => delivery.orderKey),
       results.map(({ delivery }) => delivery.replayId),
       responses,
+      proof.detail(),
     ];
   }
 }

@@ -33,7 +33,9 @@ import { EndpointRemains } from './endpoint-remains.js';
 import { keepable } from './endpoint-settings.js';
 import { concernsEngine, EndpointsService } from './endpoints.service.js';
 import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
+import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 
+@HoldsNoPatientData()
 @ApiTags('endpoints')
 @Controller('v1/endpoints')
 @OpenToApplications()

@@ -1,6 +1,6 @@
 import { typePattern } from '../../events/catalog/type-patterns.js';
 import { Problem, type ProblemError } from '../../platform/http/problem.js';
-import { idFloor } from '../deliveries/time-ids.js';
+import { idFloor } from '../../database/time-ids.js';
 import { defaultStatuses, replayedStatuses, type NewReplay } from './replay.dto.js';
 import type { Selection } from './replay-finder.js';
 

@@ -12,7 +12,9 @@ import { NewReplay, ReplayCount, ReplayPage, ReplayResource } from './replay.dto
 import { ReplayRunner } from './replay-runner.js';
 import { ReplaysService } from './replays.service.js';
 import { EndpointOwnerGuard } from '../endpoints/endpoint-owner.guard.js';
+import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 
+@HoldsNoPatientData()
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/replays')
 @OpenToApplications()

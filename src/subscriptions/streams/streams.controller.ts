@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Query, Res, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 import { OpenToApplications } from '../../platform/access/access.guard.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
 import { Manifest, ManifestQuery, StreamPage, StreamQuery } from './stream.dto.js';
@@ -33,6 +34,7 @@ export class StreamsController {
   }
 
   @Get('manifest')
+  @HoldsNoPatientData()
   @ApiOkResponse({
     type: Manifest,
     description:

@@ -55,6 +55,7 @@ function record({ owner, epoch, number, status }: Result): Promise<pg.QueryResul
     [null],
     [null],
     [null],
+    '{}',
   ]);
 }
 

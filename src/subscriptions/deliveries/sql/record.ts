@@ -1,3 +1,5 @@
+import { batchEntry, withheldEntry } from '../../../audit/sql/write.js';
+
 /*
  * Recording results. What it must not do is let a former owner of a shard overwrite what the present one has recorded:
  *
@@ -5,6 +7,8 @@
  *   finds its epoch gone (a plain subquery on the epoch read the snapshot and let an old owner through);
  * - a delivery must still be open and at the attempt before this one. The update re-reads a row that changed after
  *   the statement's snapshot, so this holds against a rival that recorded meanwhile.
+ *
+ * Each batch is one entry of the audit trail, in the same statement.
  */
 
 const fenced = `
@@ -22,7 +26,8 @@ const fenced = `
  * entry. The bounds of the ids ($4, $5) let the executor leave out the partitions that hold none of them.
  */
 export const recordDeliveredSql = `
-  with ${fenced}
+  with ${fenced},
+  changed as (
   update deliveries as d
   set status = 'delivered', attempts = 1, last_attempt_at = r.at, last_duration_ms = r.duration_ms,
       last_outcome = 'succeeded', last_status_code = r.status_code
@@ -30,7 +35,11 @@ export const recordDeliveredSql = `
     as r (id, shard, at, duration_ms, status_code)
   where d.id = r.id and d.id >= $4::uuid and d.id <= $5::uuid
     and r.shard in (select shard from fenced)
-    and d.attempts = 0 and d.status = 'pending'`;
+    and d.attempts = 0 and d.status = 'pending'
+  returning 1
+  ),
+  ${batchEntry('$6', '$11', 'changed')}
+  select`;
 
 /**
  * All other results. The attempt before the last moves to `delivery_attempts`; what failed waits in
@@ -84,7 +93,8 @@ export const recordSql = `
     insert into attempt_responses (delivery_id, number, sealed_body)
     select id, attempts, response from changed where response is not null
     on conflict do nothing
-  )
+  ),
+  ${batchEntry('$4', '$17', 'changed')}
   select id from changed`;
 
 /** What was delivered before it was to be sent once more; no index needed, since hardly any comes here. */
@@ -96,12 +106,15 @@ const wasDelivered = `(d.last_outcome = 'succeeded' or exists (
  * delivered, and is only not sent once more.
  */
 export const withholdSql = `
-  with withheld as (
+  with settled as (
     update deliveries as d
     set status = case when ${wasDelivered} then 'delivered' else 'withheld' end,
-        withheld_reason = case when ${wasDelivered} then null else $2 end, next_attempt_at = null
+        withheld_reason = case when ${wasDelivered} then null else $2::text end, next_attempt_at = null
     where id = any($1::uuid[]) and status in ('pending', 'failed')
+    returning id, status
   ),
+  withheld as (select id from settled where status = 'withheld'),
+  ${withheldEntry('withheld', '$2::text')},
   retries as (delete from delivery_retries where delivery_id = any($1::uuid[]))
   delete from delivery_followers where delivery_id = any($1::uuid[])`;
 

@@ -1,3 +1,5 @@
+import { withheldEntry } from '../../../audit/sql/write.js';
+
 /**
  * Withholds what is open for a deleted endpoint, up to $2 of each kind (never attempted, waiting for another attempt,
  * put aside), and takes it out of the queues. Answers how many rows it dealt with; 0 means that nothing is left but
@@ -31,6 +33,7 @@ export const withholdOpenSql = `
     where id = any (array(select id from fresh union select id from waiting)) and status in ('pending', 'failed')
     returning id
   ),
+  ${withheldEntry('withheld', "'endpoint_deleted'")},
   unqueued as (
     delete from delivery_retries
     where delivery_id in (select id from waiting union all select id from orphaned) returning delivery_id

@@ -1,0 +1,149 @@
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { entryFromRow, type EntryRow } from '../src/audit/audit-entry.js';
+import { AuditKeyError, HeadKey } from '../src/audit/head-key.js';
+import { headsFolder } from '../src/audit/head-log.js';
+import { allSql } from '../src/audit/sql/read.js';
+import { verifyTrail, type Checked } from '../src/audit/verify/verify.js';
+import { idFloor } from '../src/database/time-ids.js';
+import type { Settings } from '../src/platform/settings.js';
+import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+
+const HELP = `The audit trail: who did what, kept so that a change of it shows (docs/audit.md).
+
+  npm run audit -- verify [--from TIME] [--to TIME] [--heads FOLDER] [--key PUBLIC]…
+      checks every chain, entry and signed head, and names the first that is broken
+  npm run audit -- export [--from TIME] [--to TIME]
+      writes the entries as lines of JSON to standard output
+  npm run audit -- key
+      prints the public key that signs the heads
+
+Times are RFC 3339. --key names public keys of other hubs, whose heads lie in the same folder.
+Exit status of verify: 0 it holds, 1 it is broken, 2 it could not be checked.
+
+Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR.`;
+
+const progressMs = 2000;
+const pageSize = 1000;
+
+async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parse(args);
+  const [command] = positionals;
+  if (values.help || positionals.length !== 1 || !['verify', 'export', 'key'].includes(command!)) {
+    console.log(HELP);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  const settings = settingsOfCommand();
+  if (command === 'key') {
+    console.log((await HeadKey.load(settings)).publicKey);
+    return;
+  }
+  const span = { from: timeOf(values.from, '--from', 0), to: timeOf(values.to, '--to') };
+  const client = new pg.Client({
+    connectionString: await databaseUrlOf(settings),
+    connectionTimeoutMillis: 10_000,
+    query_timeout: 300_000,
+    application_name: 'practice-event-hub audit',
+  });
+  await client.connect();
+  try {
+    if (command === 'export') await exportAll(client, span);
+    else await verify(client, settings, span, values);
+  } finally {
+    await client.end();
+  }
+}
+
+interface Span {
+  from: Date;
+  to: Date;
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        from: { type: 'string' },
+        to: { type: 'string' },
+        heads: { type: 'string' },
+        key: { type: 'string', multiple: true },
+        help: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    throw new Mistake((error as Error).message);
+  }
+}
+
+/** The end, where none is given, lies ahead: clocks of two machines differ. */
+function timeOf(text: string | undefined, option: string, fallback = Date.now() + 3_600_000): Date {
+  if (text === undefined) return new Date(fallback);
+  const time = new Date(text);
+  if (Number.isNaN(time.getTime()))
+    throw new Mistake(`${option} takes a time such as 2026-03-01T00:00:00Z.`);
+  return time;
+}
+
+async function verify(
+  client: pg.Client,
+  settings: Settings,
+  span: Span,
+  { heads, key = [] }: { heads?: string; key?: string[] },
+): Promise<void> {
+  const { publicKey } = await HeadKey.load(settings);
+  let told = performance.now();
+  const { checked, fault } = await verifyTrail(client, {
+    ...span,
+    headsFolder: heads ?? headsFolder(settings),
+    trustedKeys: new Set([publicKey, ...key]),
+    onProgress: (soFar) => {
+      if (performance.now() - told < progressMs) return;
+      told = performance.now();
+      console.error(`… ${summary(soFar)}`);
+    },
+  });
+  if (fault) {
+    console.log(`BROKEN: ${fault.what} ${fault.which}: ${fault.why}.`);
+    console.log(`Before it: ${summary(checked)}.`);
+    process.exitCode = 1;
+    return;
+  }
+  console.log(`The trail holds: ${summary(checked)}.`);
+  if (checked.unsealed > 0) console.log(`${checked.unsealed} entries are in no block yet.`);
+  if (checked.unreadableHeads > 0) {
+    console.log(
+      `${checked.unreadableHeads} lines hold no head: a process ended while it wrote them.`,
+    );
+  }
+}
+
+function summary({ entries, blocks, writers, attempts, heads }: Checked): string {
+  return `${entries} entries in ${blocks} blocks of ${writers} writers, ${attempts} attempts of deliveries, ${heads} heads`;
+}
+
+async function exportAll(client: pg.Client, { from, to }: Span): Promise<void> {
+  let after = idFloor(from);
+  for (;;) {
+    const values = [after, idFloor(to), null, pageSize];
+    const { rows } = await client.query<EntryRow>(allSql, values);
+    for (const row of rows) {
+      const line = `${JSON.stringify(entryFromRow(row))}\n`;
+      if (!process.stdout.write(line))
+        await new Promise((resolve) => process.stdout.once('drain', resolve));
+    }
+    if (rows.length < pageSize) return;
+    after = rows.at(-1)!.id;
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  const { code, path } = error as { code?: string; path?: string };
+  if (error instanceof AuditKeyError) console.error(error.message);
+  else if (code === 'ENOENT')
+    console.error(`There are no heads to verify with: ${path} is not there.`);
+  else failed(error);
+  process.exitCode = 2;
+});

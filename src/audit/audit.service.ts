@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import { EnginePool } from '../database/engine-pool.js';
+import { idFloor } from '../database/time-ids.js';
+import { reaches, type Caller } from '../platform/access/caller.js';
+import { afterId, limitOf, pageOf, type Page } from '../platform/http/lists.js';
+import { notFound } from '../platform/http/problem.js';
+import type { AuditQuery } from './audit.dto.js';
+import { entryFromRow, type AuditEntry, type EntryRow } from './audit-entry.js';
+import { allSql, ofActorSql, ofPracticesSql } from './sql/read.js';
+
+const streamedAtOnce = 500;
+const firstId = '00000000-0000-0000-0000-000000000000';
+const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+
+/** What a question comes down to. */
+interface Range {
+  after: string;
+  before: string;
+  actor: string | null;
+  /** Null: of all, and of none. */
+  practiceIds: string[] | null;
+}
+
+/** The trail, as far as it is the caller's: all of it for the operator, for others what concerns their practices. */
+@Injectable()
+export class AuditService {
+  constructor(private readonly pool: EnginePool) {}
+
+  /** In order of writing. @throws Problem 404 for a practice that the caller does not reach. */
+  async list(caller: Caller, query: AuditQuery): Promise<Page<AuditEntry>> {
+    const limit = limitOf(query);
+    return pageOf(await this.read(rangeOf(caller, query), limit + 1), limit, (entry) => entry);
+  }
+
+  /**
+   * The same as lines of JSON, from `after` to the end as it is when that is reached. Reads a page when the one before
+   * has gone out, and holds no connection in between.
+   * @throws Problem as `list`, before the first line
+   */
+  lines(caller: Caller, query: AuditQuery): AsyncGenerator<string> {
+    return this.linesOf(rangeOf(caller, query), query.limit ?? Infinity);
+  }
+
+  private async *linesOf(range: Range, most: number): AsyncGenerator<string> {
+    let { after } = range;
+    for (let left = most; left > 0;) {
+      const size = Math.min(left, streamedAtOnce);
+      const entries = await this.read({ ...range, after }, size);
+      if (entries.length > 0) yield `${entries.map((entry) => JSON.stringify(entry)).join('\n')}\n`;
+      if (entries.length < size) return;
+      after = entries.at(-1)!.id;
+      left -= size;
+    }
+  }
+
+  private async read(
+    { after, before, actor, practiceIds }: Range,
+    limit: number,
+  ): Promise<AuditEntry[]> {
+    const values: unknown[] = [after, before, actor, limit];
+    const { rows } = practiceIds
+      ? await this.pool.query<EntryRow>(ofPracticesSql, [...values, practiceIds])
+      : await this.pool.query<EntryRow>(actor === null ? allSql : ofActorSql, values);
+    return rows.map(entryFromRow);
+  }
+}
+
+function rangeOf(caller: Caller, query: AuditQuery): Range {
+  const { actor = null, practiceId, from, to } = query;
+  if (practiceId !== undefined && !reaches(caller, practiceId.toLowerCase())) {
+    throw notFound('practice');
+  }
+  const given = afterId(query) ?? firstId;
+  const begin = from === undefined ? firstId : idFloor(from);
+  return {
+    after: given > begin ? given : begin,
+    before: to === undefined ? lastId : idFloor(to),
+    actor,
+    practiceIds: practiceId
+      ? [practiceId.toLowerCase()]
+      : caller.practices && [...caller.practices],
+  };
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import { EnginePool } from '../database/engine-pool.js';
+import { Logger } from '../platform/logger.js';
+import { Settings } from '../platform/settings.js';
+import { HeadKey } from './head-key.js';
+import { headsFolder, HeadLog } from './head-log.js';
+import { Journal } from './journal.js';
+import { mostInBlock, sealNext, type Head } from './seal.js';
+import { closedSql, orphansSql, registerSql, seenSql } from './sql/seal.js';
+
+const everyMs = 1000;
+/** How often a writer says at least that it is alive, and looks for what others have left. */
+const seenMs = 5000;
+/** Leases without a sign of life after which a writer counts as dead. */
+const deadAfterLeases = 3;
+/** How often heads leave the database. What is cut off within that time is not missed. */
+const headsMs = 60_000;
+
+/**
+ * Seals this hub's entries about once a second, chains what writers that died have left, and exports signed heads. A
+ * chain of its own for each writer: writing an entry waits for no lock.
+ */
+@Injectable()
+export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
+  private heads?: HeadLog;
+  /** By writer: sealed here and not exported yet. */
+  private readonly unexported = new Map<string, Head>();
+  private readonly closing = new AbortController();
+  private running?: Promise<void>;
+  private seenAt = 0;
+  private exportedAt = 0;
+
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly journal: Journal,
+    private readonly settings: Settings,
+    private readonly logger: Logger,
+  ) {}
+
+  /** @throws AuditKeyError */
+  async onApplicationBootstrap(): Promise<void> {
+    this.heads = new HeadLog(headsFolder(this.settings), await HeadKey.load(this.settings));
+    await this.pool.query(registerSql, [this.pool.auditWriter, 'hub']);
+    this.running = this.run();
+  }
+
+  /** When nothing writes any more but the answers that are still under way. */
+  async onApplicationShutdown(): Promise<void> {
+    this.closing.abort();
+    await this.running;
+    await this.journal.drain();
+    await this.step(() => this.seal(this.pool.auditWriter));
+    await this.step(() => this.export());
+    await this.step(() => this.pool.query(closedSql, [this.pool.auditWriter]));
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.closing;
+    while (!signal.aborted) {
+      await delay(everyMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      await this.step(() => this.seal(this.pool.auditWriter));
+      const now = performance.now();
+      if (now - this.seenAt >= Math.min(seenMs, this.settings.leaseSeconds * 500)) {
+        this.seenAt = now;
+        await this.step(() => this.lookAround());
+      }
+      if (this.exportedAt === 0 || now - this.exportedAt >= headsMs) {
+        if (this.unexported.size > 0) this.exportedAt = now;
+        await this.step(() => this.export());
+      }
+    }
+  }
+
+  /** One part of a round; where it fails the next round does it. */
+  private async step(work: () => Promise<unknown>): Promise<void> {
+    await work().catch((error: unknown) =>
+      this.logger.error({ err: error }, 'the audit trail was not sealed; trying again'),
+    );
+  }
+
+  private async seal(writer: string, adoptedBy: string | null = null): Promise<void> {
+    for (;;) {
+      const sealed = await this.pool.transaction((client) => sealNext(client, writer, adoptedBy));
+      if (sealed) this.unexported.set(writer, sealed.head);
+      if (!sealed || sealed.count < mostInBlock) return;
+    }
+  }
+
+  private async lookAround(): Promise<void> {
+    const { auditWriter } = this.pool;
+    await this.pool.query(seenSql, [auditWriter]);
+    const values = [auditWriter, deadAfterLeases * this.settings.leaseSeconds];
+    const { rows } = await this.pool.query<{ writer: string }>(orphansSql, values);
+    for (const { writer } of rows) await this.seal(writer, auditWriter);
+  }
+
+  private async export(): Promise<void> {
+    const heads = [...this.unexported.values()];
+    await this.heads?.append(heads);
+    for (const head of heads) {
+      if (this.unexported.get(head.writer) === head) this.unexported.delete(head.writer);
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { entryColumns } from '../audit-entry.js';
+import { blockColumns } from '../block.js';
+
+/** A chain has one end: whoever adds to it holds the writer's row. */
+export const lockWriterSql = `
+  select clock_timestamp()::timestamptz(3) as now from audit_writers where id = $1 for update`;
+
+/** The oldest of what a writer's chain does not hold yet. */
+export const takeUnsealedSql = `
+  delete from audit_unsealed
+  where writer = $1 and id in (select id from audit_unsealed where writer = $1 order by id limit $2)
+  returning id`;
+
+/** The bounds let the executor leave out the partitions that hold none of them. */
+export const readEntriesSql = `
+  select ${entryColumns} from audit_entries where id = any($1::uuid[]) and id >= $2::uuid and id <= $3::uuid`;
+
+export const lastBlockSql = `
+  select number, hash, sealed_at from audit_blocks where writer = $1 order by number desc limit 1`;
+
+export const insertBlockSql = `
+  insert into audit_blocks (${blockColumns}) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`;
+
+/** Writers that have left entries behind: dead for $2 seconds, closed, or never known. */
+export const orphansSql = `
+  select u.writer from (select distinct writer from audit_unsealed) as u
+  left join audit_writers as w on w.id = u.writer
+  where u.writer <> $1
+    and (w.id is null or w.closed_at is not null or w.seen_at < clock_timestamp() - make_interval(secs => $2))
+  limit 100`;
+
+export const registerSql = `insert into audit_writers (id, name) values ($1, $2) on conflict (id) do nothing`;
+
+export const seenSql = `update audit_writers set seen_at = clock_timestamp() where id = $1`;
+
+export const closedSql = `
+  update audit_writers set seen_at = clock_timestamp(), closed_at = clock_timestamp() where id = $1`;
