@@ -1,6 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AppointmentsModule } from './appointments/appointments.module.js';
+import { DisclosuresModule } from './disclosures/disclosures.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HousekeepingModule } from './housekeeping/housekeeping.module.js';
@@ -19,6 +20,7 @@ export class AppModule {
       imports: [
         PlatformModule.on(foundation),
         ScheduleModule.forRoot(),
+        DisclosuresModule,
         EventsModule,
         HealthModule,
         HousekeepingModule,

@@ -15,6 +15,7 @@ import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
 import { Reach1764000000015 } from './migrations/1764000000015-reach.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
+import { Disclosures1764000000020 } from './migrations/1764000000020-disclosures.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -33,6 +34,7 @@ const migrations = [
   Reach1764000000015,
   Sealing1764000000016,
   AccessTokens1764000000019,
+  Disclosures1764000000020,
 ];
 
 const leastServerVersion = 14;
