@@ -1,11 +1,6 @@
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import pg from 'pg';
-import { ensurePassword, HUB_ROLE } from '../src/database/embedded/cluster.js';
-import { resolveDataPlace } from '../src/database/embedded/data-place.js';
-import { EmbeddedPostgresError } from '../src/database/embedded/embedded-postgres-error.js';
-import { InvalidSettings, readSettings, type Settings } from '../src/platform/settings.js';
+import type { Settings } from '../src/platform/settings.js';
+import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
 
 const HELP = `Events that a consumer of the hub could not handle, and were put aside so that they hold up nobody.
 
@@ -27,9 +22,6 @@ const redriveSql = `
   update parked_events as p set redrive = true
   where ($1::uuid is null or p.event_id = $1) and exists (select from events as e where e.id = p.event_id)`;
 
-/** A mistake of the operator's, told in a sentence. */
-class Mistake extends Error {}
-
 async function main([command, eventId, ...more]: string[]): Promise<void> {
   const known = command === 'redrive' || (command === 'list' && eventId === undefined);
   if (!known || more.length > 0) {
@@ -37,8 +29,7 @@ async function main([command, eventId, ...more]: string[]): Promise<void> {
     process.exitCode = command === undefined || command === '--help' ? 0 : 1;
     return;
   }
-  if (existsSync('.env')) process.loadEnvFile('.env');
-  const client = await connect(readSettings(process.env));
+  const client = await connect(settingsOfCommand());
   try {
     if (command === 'list') await list(client);
     else await redrive(client, eventId);
@@ -75,40 +66,13 @@ async function redrive(client: pg.Client, eventId: string | undefined): Promise<
 
 async function connect(settings: Settings): Promise<pg.Client> {
   const client = new pg.Client({
-    connectionString: settings.databaseUrl ?? (await embeddedUrl(settings)),
+    connectionString: await databaseUrlOf(settings),
     connectionTimeoutMillis: 10_000,
     query_timeout: 30_000,
     application_name: 'practice-event-hub parked',
   });
-  try {
-    await client.connect();
-  } catch (error) {
-    if ((error as { code?: string }).code !== 'ECONNREFUSED') throw error;
-    throw new Mistake('The database refuses connections. Is the hub running?');
-  }
+  await client.connect();
   return client;
 }
 
-/** The running server says in its pid file where it listens. */
-async function embeddedUrl({ dataDir }: Settings): Promise<string> {
-  const folder = join(dataDir, 'postgres');
-  const place = existsSync(folder) ? await resolveDataPlace(folder) : undefined;
-  const pidFile =
-    place && (await readFile(join(place.data, 'postmaster.pid'), 'utf8').catch(() => ''));
-  const port = pidFile?.split('\n')[3];
-  if (!place || !port) {
-    throw new Mistake(
-      `No hub is running on ${dataDir}. Start it, or set DATABASE_URL or HUB_DATA_DIR.`,
-    );
-  }
-  return `postgres://${HUB_ROLE}:${await ensurePassword(place)}@127.0.0.1:${Number(port)}/hub`;
-}
-
-main(process.argv.slice(2)).catch((error: unknown) => {
-  const expected =
-    error instanceof Mistake ||
-    error instanceof InvalidSettings ||
-    error instanceof EmbeddedPostgresError;
-  console.error(expected ? error.message : error);
-  process.exitCode = 1;
-});
+main(process.argv.slice(2)).catch(failed);

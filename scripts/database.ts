@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ensurePassword, HUB_ROLE } from '../src/database/embedded/cluster.js';
+import { resolveDataPlace } from '../src/database/embedded/data-place.js';
+import { EmbeddedPostgresError } from '../src/database/embedded/embedded-postgres-error.js';
+import { InvalidSettings, readSettings, type Settings } from '../src/platform/settings.js';
+
+/** A mistake of the operator's, told in a sentence. */
+export class Mistake extends Error {}
+
+/** As a hub reads them, from the environment and `.env`. @throws InvalidSettings */
+export function settingsOfCommand(): Settings {
+  if (existsSync('.env')) process.loadEnvFile('.env');
+  return readSettings(process.env);
+}
+
+/** The database of DATABASE_URL, else the embedded one of a hub that runs. @throws Mistake */
+export async function databaseUrlOf(settings: Settings): Promise<string> {
+  return settings.databaseUrl ?? (await embeddedUrl(settings));
+}
+
+/** The running server says in its pid file where it listens. */
+async function embeddedUrl({ dataDir }: Settings): Promise<string> {
+  const folder = join(dataDir, 'postgres');
+  const place = existsSync(folder) ? await resolveDataPlace(folder) : undefined;
+  const pidFile =
+    place && (await readFile(join(place.data, 'postmaster.pid'), 'utf8').catch(() => ''));
+  const port = pidFile?.split('\n')[3];
+  if (!place || !port) {
+    throw new Mistake(
+      `No hub is running on ${dataDir}. Start it, or set DATABASE_URL or HUB_DATA_DIR.`,
+    );
+  }
+  return `postgres://${HUB_ROLE}:${await ensurePassword(place)}@127.0.0.1:${Number(port)}/hub`;
+}
+
+/** Ends a command that failed: mistakes of the operator's get a sentence, ours a stack. */
+export function failed(error: unknown): void {
+  const refused = (error as { code?: string }).code === 'ECONNREFUSED';
+  const expected =
+    error instanceof Mistake ||
+    error instanceof InvalidSettings ||
+    error instanceof EmbeddedPostgresError;
+  if (refused) console.error('The database refuses connections. Is the hub running?');
+  else console.error(expected ? error.message : error);
+  process.exitCode = 1;
+}
