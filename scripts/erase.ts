@@ -6,6 +6,9 @@ import { Erasure } from '../src/erasure/erasure.js';
 import { reportOn, reportText } from '../src/erasure/erasure-report.js';
 import { ErasureRefused } from '../src/erasure/patient-record.js';
 import { Outbox } from '../src/events/outbox/outbox.js';
+import { Logger } from '../src/platform/logger.js';
+import { DataKeys } from '../src/sealing/data-keys.js';
+import { loadMasterKeys } from '../src/sealing/load-master-keys.js';
 import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
 
 const HELP = `Erases a patient from all that the hub keeps, and reports what it did (docs/patients-rights.md).
@@ -17,7 +20,8 @@ const HELP = `Erases a patient from all that the hub keeps, and reports what it 
   --by NAME        who gave the order; told with patient.erased
   --json           the report as JSON
 
-Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR. Hubs go on meanwhile.`;
+Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR. It takes the
+master keys that the hub takes. Hubs go on meanwhile.`;
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -48,8 +52,10 @@ async function main(args: string[]): Promise<void> {
   const pool = new EnginePool(url, 8);
   const signals = new Signals(url);
   try {
+    const { master } = await loadMasterKeys(settings, pool);
+    const keys = new DataKeys(pool, master, signals, new Logger(settings.logLevel));
     const transactions = new EngineTransactions(pool, signals);
-    const erasure = new Erasure(pool, transactions, new Outbox(), signals, progress);
+    const erasure = new Erasure(pool, transactions, new Outbox(keys), keys, signals, progress);
     const request = {
       practiceId: values.practice!,
       patientId: values.patient!,

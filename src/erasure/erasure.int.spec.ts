@@ -12,6 +12,7 @@ import { EnginePool } from '../database/engine-pool.js';
 import { EngineTransactions } from '../database/engine-transactions.js';
 import { Signals } from '../database/signals.js';
 import { Outbox } from '../events/outbox/outbox.js';
+import { DataKeys } from '../sealing/data-keys.js';
 import { Erasure } from './erasure.js';
 import type { ErasureRow } from './patient-record.js';
 
@@ -27,6 +28,7 @@ beforeAll(async () => {
     app.get(EnginePool),
     app.get(EngineTransactions),
     app.get(Outbox),
+    app.get(DataKeys),
     app.get(Signals),
   );
 });
@@ -104,13 +106,13 @@ describe('an erasure', () => {
       );
     await tries([
       `update ledger_entries set description = null where patient_id = $1`,
-      `update events set data = '{}' where patient_id = $1`,
+      `update events set sealed = '\\x00' where patient_id = $1`,
     ]);
     await erase(patient);
     await tries([
       `update ledger_entries set amount = 1 where patient_id = $1`,
       `update ledger_entries set description = 'another' where patient_id = $1`,
-      `update events set data = '{"patientId": "another"}' where patient_id = $1`,
+      `update events set sealed = '\\x01' where patient_id = $1`,
       `update events set actor = 'another' where patient_id = $1`,
       `delete from ledger_entries where patient_id = $1`,
     ]);

@@ -2,6 +2,9 @@ import type { EnginePool } from '../database/engine-pool.js';
 import type { EngineTransactions } from '../database/engine-transactions.js';
 import type { Signals } from '../database/signals.js';
 import type { Outbox } from '../events/outbox/outbox.js';
+import { bindingOfAnswer } from '../sealing/bindings.js';
+import { erasedMark } from '../sealing/data-key.js';
+import type { DataKeys } from '../sealing/data-keys.js';
 import { withholdSql } from '../subscriptions/deliveries/sql/record.js';
 import {
   ErasureRefused,
@@ -13,6 +16,7 @@ import {
 import { findErasureSql } from './sql/erase-record.js';
 import {
   addCountsSql,
+  answersSql,
   eraseAnswersSql,
   eraseEventsSql,
   eraseResponsesSql,
@@ -23,11 +27,20 @@ import {
 
 /** Events looked at in one transaction: some 20 ms, in which readers of the log wait. */
 const pieceSize = 5000;
+/** Kept answers opened at a time. */
+const answersAtOnce = 500;
 
 interface EventsPiece {
   last: string | null;
   seen: number;
   erased: number;
+}
+
+interface AnswerRow {
+  identity: string;
+  route: string;
+  key: string;
+  sealed_body: Buffer;
 }
 
 /** Carries the counts out of a transaction that is to leave nothing. */
@@ -46,6 +59,7 @@ export class Erasure {
     private readonly pool: EnginePool,
     private readonly transactions: EngineTransactions,
     private readonly outbox: Outbox,
+    private readonly keys: DataKeys,
     private readonly signals: Signals,
     private readonly onProgress: (eventsSeen: number) => void = () => undefined,
   ) {}
@@ -136,8 +150,33 @@ export class Erasure {
     await this.counted(erasure, 'responses', eraseResponsesSql, gone);
   }
 
+  // Only what they say tells whom they are about.
   private async eraseAnswers(erasure: ErasureRow): Promise<void> {
-    await this.counted(erasure, 'answers', eraseAnswersSql, subjectOf(erasure));
+    const { practice_id, patient_id, account_ids } = erasure;
+    let after = ['', '', ''];
+    for (;;) {
+      const values = [practice_id, ...after, answersAtOnce];
+      const { rows } = await this.pool.query<AnswerRow>(answersSql, values);
+      const texts = await this.keys.open(
+        rows.map(({ identity, route, key, sealed_body: sealed }) => ({
+          sealed,
+          binding: bindingOfAnswer([identity, route, key]),
+        })),
+      );
+      const gone = rows.filter((_, i) => {
+        const text = texts[i]!;
+        return (
+          typeof text === 'string' && [patient_id, ...account_ids].some((id) => text.includes(id))
+        );
+      });
+      const keys = (['identity', 'route', 'key'] as const).map((part) =>
+        gone.map((row) => row[part]),
+      );
+      await this.counted(erasure, 'answers', eraseAnswersSql, [...keys, erasedMark]);
+      const last = rows.at(-1);
+      if (!last || rows.length < answersAtOnce) return;
+      after = [last.identity, last.route, last.key];
+    }
   }
 
   private async counted(

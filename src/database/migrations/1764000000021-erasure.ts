@@ -31,7 +31,7 @@ export class Erasure1764000000021 implements MigrationInterface {
         is_erased boolean;
       begin
         if before ? 'xact_id' then
-          is_erased := changed <@ array['data'] and after -> 'data' = '{}';
+          is_erased := changed <@ array['sealed'] and after ->> 'sealed' = '\\x00';
         elsif before ? 'balance_after' then
           -- Amounts stay, and who paid by kind.
           is_erased := changed <@ array['payer', 'description', 'reason']
@@ -53,11 +53,12 @@ export class Erasure1764000000021 implements MigrationInterface {
         raise exception '% is append-only', tg_table_name using errcode = 'restrict_violation';
       end $$`);
 
-    // Payloads of events, whose places in the log stay as they are. @returns how many were not erased before
+    // Payloads of events, whose places in the log stay as they are: a zero byte is how sealing spells what was erased
+    // by itself, without its key (src/sealing/data-key.ts). @returns how many were not erased before
     await runner.query(`
       create function public.hub_erase_events(ids uuid[]) returns int language sql as $$
         with erased as (
-          update public.events set data = '{}' where id = any (ids) and data <> '{}' returning id
+          update public.events set sealed = '\\x00' where id = any (ids) and sealed <> '\\x00' returning id
         )
         select count(*)::int from erased
       $$`);

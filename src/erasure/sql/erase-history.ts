@@ -65,10 +65,15 @@ export const addCountsSql = `
 export const finishSql = `
   update erasures set finished_at = clock_timestamp() where id = $1 and finished_at is null`;
 
-/** Kept answers to repeated requests; the keys stay, so that nothing happens a second time. */
+/** Kept answers to requests about the practice, $5 at a time after the key ($2, $3, $4): what is in them is sealed. */
+export const answersSql = `
+  select identity, route, key, sealed_body from idempotency_keys
+  where route like '% /v1/practices/' || $1::text || '/%' and sealed_body is not null
+    and (identity, route, key) > ($2, $3, $4)
+  order by identity, route, key limit $5`;
+
+/** The keys stay, so that nothing happens a second time. */
 export const eraseAnswersSql = `
-  update idempotency_keys as k set body = null
-  where k.route like '% /v1/practices/' || $1 || '/%' and k.body is not null
-    and exists (
-      select from unnest(array[$2] || $3::text[]) as subject (id)
-      where k.body::text like '%' || subject.id || '%')`;
+  update idempotency_keys as k set sealed_body = $4
+  from unnest($1::text[], $2::text[], $3::text[]) as gone (identity, route, key)
+  where (k.identity, k.route, k.key) = (gone.identity, gone.route, gone.key)`;
