@@ -5,6 +5,7 @@ import { ensurePassword, HUB_ROLE } from '../src/database/embedded/cluster.js';
 import { resolveDataPlace } from '../src/database/embedded/data-place.js';
 import { EmbeddedPostgresError } from '../src/database/embedded/embedded-postgres-error.js';
 import { InvalidSettings, readSettings, type Settings } from '../src/platform/settings.js';
+import { MasterKeyMissing } from '../src/sealing/master-keys.js';
 
 /** A mistake of the operator's, told in a sentence. */
 export class Mistake extends Error {}
@@ -41,6 +42,7 @@ export function failed(error: unknown): void {
   const expected =
     error instanceof Mistake ||
     error instanceof InvalidSettings ||
+    error instanceof MasterKeyMissing ||
     error instanceof EmbeddedPostgresError;
   if (refused) console.error('The database refuses connections. Is the hub running?');
   else console.error(expected ? error.message : error);

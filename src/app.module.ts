@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { ScheduleModule } from '@nestjs/schedule';
 import { AppointmentsModule } from './appointments/appointments.module.js';
 import { AuditModule } from './audit/audit.module.js';
+import { DisclosuresModule } from './disclosures/disclosures.module.js';
 import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HousekeepingModule } from './housekeeping/housekeeping.module.js';
@@ -21,6 +22,7 @@ export class AppModule {
         PlatformModule.on(foundation),
         ScheduleModule.forRoot(),
         AuditModule,
+        DisclosuresModule,
         EventsModule,
         HealthModule,
         HousekeepingModule,

@@ -16,6 +16,8 @@ import { Reach1764000000015 } from './migrations/1764000000015-reach.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
 import { Audit1764000000017 } from './migrations/1764000000017-audit.js';
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
+import { Disclosures1764000000020 } from './migrations/1764000000020-disclosures.js';
+import { Erasure1764000000021 } from './migrations/1764000000021-erasure.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -35,6 +37,8 @@ const migrations = [
   Sealing1764000000016,
   Audit1764000000017,
   AccessTokens1764000000019,
+  Disclosures1764000000020,
+  Erasure1764000000021,
 ];
 
 const leastServerVersion = 14;

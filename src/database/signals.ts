@@ -40,6 +40,12 @@ export class Signals {
     await this.listen();
   }
 
+  /** Resolves when what was said has gone to the other hubs, as far as it could. */
+  async flushed(): Promise<void> {
+    while (this.timer !== undefined)
+      await new Promise((resolve) => setTimeout(resolve, coalesceMs));
+  }
+
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);

@@ -65,6 +65,28 @@ describe('housekeeping', () => {
     expect((await hub.api('GET', `/v1/events/${id}`)).status).toBe(200);
   });
 
+  it('keeps what was disclosed for six years, and moves it between partitions without touching it', async () => {
+    await hub.database.query(
+      `insert into disclosures (at, practice_id, patient_id, partner_id, how, confirmed, what, mode)
+       values (now(), $1, gen_random_uuid(), gen_random_uuid(), 'fetch', true, 'patient', 'full')`,
+      [practiceId],
+    );
+    const [first] = await partitions('disclosures');
+    // As if it had come while no partition covered its day.
+    await hub.database.query(`alter table disclosures detach partition ${first}`);
+    await hub.database.query(`insert into disclosures select * from ${first}`);
+    await hub.database.query(`drop table ${first}`);
+    await preparePartitions(hub.app.get(EnginePool), hub.app.get(Settings));
+    const kept = 'select tableoid::regclass::text as place from disclosures';
+    expect((await hub.database.query(kept)).rows).toEqual([{ place: first }]);
+    await expect(hub.database.query('delete from disclosures')).rejects.toThrow('append-only');
+    const years = (count: number) => new Date(Date.now() + count * 365.25 * 86_400_000);
+    await housekeeping.dropExpired(years(5));
+    expect((await hub.database.query(kept)).rows).toHaveLength(1);
+    await housekeeping.dropExpired(years(8));
+    expect((await hub.database.query(kept)).rows).toEqual([]);
+  });
+
   it('drops what is past retention and tells a reader whose cursor lies there', async () => {
     await emitPatientCreated(hub, practiceId, 3);
     const first = await hub.api('GET', '/v1/events?limit=1');

@@ -13,6 +13,7 @@ import {
   partitionDays,
   partitionedTables,
   partitionsOf,
+  retentionOf,
 } from './partitions.js';
 import type { Partition } from './partitions.js';
 import {
@@ -93,8 +94,9 @@ export class HousekeepingService implements OnModuleDestroy {
   /** Drops partitions past retention that nobody needs any more; each in a short transaction of its own. */
   async dropExpired(now?: Date): Promise<void> {
     const today = now ?? (await databaseTime(this.pool));
-    const cutoff = new Date(today.getTime() - this.settings.eventRetentionDays * dayMs);
     for (const table of partitionedTables) {
+      const days = retentionOf(table, this.settings.eventRetentionDays);
+      const cutoff = new Date(today.getTime() - days * dayMs);
       const expired = await this.pool.transaction(async (client) =>
         (await partitionsOf(client, table)).filter(({ to }) => to <= cutoff),
       );
@@ -121,7 +123,10 @@ export class HousekeepingService implements OnModuleDestroy {
          where (log_retention.generation, log_retention.xact_id, log_retention.seq)
              < (last.generation, last.xact_id, last.seq)`,
       );
-    } else if (await this.isNeeded(client, deliveriesOpenSql, bounds.to)) {
+    } else if (
+      table !== 'disclosures' &&
+      (await this.isNeeded(client, deliveriesOpenSql, bounds.to))
+    ) {
       return false;
     }
     await client.query(`drop table ${name}`);
@@ -164,7 +169,8 @@ export async function preparePartitions(pool: EnginePool, settings: Settings): P
     // Attaching locks the default partition: behind a long reader, a dump say, everybody else would queue.
     await client.query(`set local lock_timeout = '3s'`);
     for (const table of partitionedTables) {
-      await createAhead(client, table, today, partitionDays(settings.eventRetentionDays));
+      const days = partitionDays(retentionOf(table, settings.eventRetentionDays));
+      await createAhead(client, table, today, days);
     }
   });
 }

@@ -1,7 +1,12 @@
 import type { PoolClient } from 'pg';
 
 /** Tables in ranges of time-ordered ids (UUIDv7): a partition is a span of days, and an id names its partition. */
-export const partitionedTables = ['events', 'deliveries', 'delivery_attempts'] as const;
+export const partitionedTables = [
+  'events',
+  'deliveries',
+  'delivery_attempts',
+  'disclosures',
+] as const;
 export type PartitionedTable = (typeof partitionedTables)[number];
 
 /** The column each table is partitioned by. */
@@ -9,6 +14,7 @@ const keyOf: Record<PartitionedTable, string> = {
   events: 'id',
   deliveries: 'id',
   delivery_attempts: 'delivery_id',
+  disclosures: 'id',
 };
 
 /**
@@ -19,7 +25,21 @@ const fillOf: Record<PartitionedTable, number> = {
   events: 100,
   deliveries: 50,
   delivery_attempts: 100,
+  disclosures: 100,
 };
+
+/** Tables whose rows nobody may delete, and what sees to it; moving them between partitions is no deletion. */
+const guardOf: Partial<Record<PartitionedTable, string>> = {
+  disclosures: 'disclosures_append_only',
+};
+
+/** What was disclosed is accounted for over six years (45 CFR 164.528(a)(1)), long after the events are gone. */
+const accountingDays = 6 * 366;
+
+/** How long a table's rows are kept, in days. */
+export function retentionOf(table: PartitionedTable, eventRetentionDays: number): number {
+  return table === 'disclosures' ? accountingDays : eventRetentionDays;
+}
 
 export interface Partition {
   table: PartitionedTable;
@@ -90,11 +110,14 @@ export async function createAhead(
       `create table ${name} (like ${table} including defaults including constraints)
        with (fillfactor = ${fillOf[table]})`,
     );
+    const guard = guardOf[table];
+    if (guard) await client.query(`alter table ${table}_default disable trigger ${guard}`);
     await client.query(
       `with moved as (
          delete from ${table}_default where ${key} >= '${bounds.from}' and ${key} < '${bounds.to}' returning *
        ) insert into ${name} select * from moved`,
     );
+    if (guard) await client.query(`alter table ${table}_default enable trigger ${guard}`);
     await client.query(
       `alter table ${table} attach partition ${name} for values from ('${bounds.from}') to ('${bounds.to}')`,
     );

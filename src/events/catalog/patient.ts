@@ -168,4 +168,15 @@ export const patientEvents = {
     links: ({ accountId }) => ({ account: `/accounts/${accountId}` }),
     example: { ...human, externalIds: [...human.externalIds] },
   }),
+
+  'patient.erased': event({
+    version: 1,
+    description:
+      'All that the hub kept of a patient was erased, as the law may demand. Whoever had heard of them is asked to erase it too.',
+    subject: 'patients',
+    fields: { patientId: id.uuid(), accountId: id.uuid() },
+    // There is nothing left to fetch of the patient, and of the account perhaps no name.
+    links: ({ accountId }) => ({ account: `/accounts/${accountId}` }),
+    example: { patientId: human.patientId, accountId: human.accountId },
+  }),
 };

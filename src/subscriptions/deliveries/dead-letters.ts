@@ -7,8 +7,7 @@ import {
   endpointKey,
   EndpointEvents,
 } from '../endpoints/endpoint-events.js';
-import type { LaneResult } from './result-recorder.js';
-import { recordSql } from './sql/record.js';
+import type { LaneResult, Recording } from './result-recorder.js';
 
 /**
  * Records deliveries that are given up, and tells their endpoint's owner in the same transaction: a dead letter nobody
@@ -21,12 +20,12 @@ export class DeadLetters {
     private readonly events: EndpointEvents,
   ) {}
 
-  /** @param columns what `recordSql` takes of these results */
-  async record(batch: readonly LaneResult[], columns: unknown[]): Promise<void> {
+  /** @param recording records these results, and answers the ids of those that it changed */
+  async record(batch: readonly LaneResult[], { text, values }: Recording): Promise<void> {
     const locks = new Set(batch.map(({ lane }) => endpointKey(lane.target.id)));
     await this.transactions.run(async (tx) => {
       await lockPractices(tx, [...locks]);
-      const changed = await tx.query<{ id: string }[]>(recordSql, columns);
+      const changed = await tx.query<{ id: string }[]>(text, values);
       const dead = new Set(changed.map(({ id }) => id));
       const events = batch.flatMap(({ lane, result }): AnyEndpointEvent[] => {
         const { delivery, number, outcome, statusCode } = result;

@@ -1,3 +1,4 @@
+import type { Disclosure } from './disclosure.js';
 import type { LoggedEvent } from './logged-event.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import type { Reach } from '../reach/reach.js';
@@ -111,5 +112,7 @@ export interface AttemptResult {
   error: string | null;
   /** The beginning of what the receiver answered to a failed attempt. Never for a log. */
   response: string | null;
+  /** What it told a partner of a person; undefined where it did not, or where nothing left the hub. */
+  disclosure: Disclosure | undefined;
   standing: Standing;
 }

@@ -10,7 +10,12 @@ import type { DeadLetters } from './dead-letters.js';
 import type { Lane } from './lane.js';
 import type { ShardOwner } from './shard-owner.js';
 import { AttemptsProof } from '../../audit/delivery-proof.js';
-import { recordDeliveredSql, recordSql } from './sql/record.js';
+import {
+  recordDeliveredDisclosingSql,
+  recordDeliveredSql,
+  recordDisclosingSql,
+  recordSql,
+} from './sql/record.js';
 
 const mostAtOnce = 1000;
 const retryMs = 250;
@@ -18,6 +23,13 @@ const retryMs = 250;
 const gatherFrom = 30;
 const gatherMs = 8;
 const gatherTo = 400;
+
+/** A statement that records results. */
+export interface Recording {
+  name: string;
+  text: string;
+  values: unknown[];
+}
 
 export interface LaneResult {
   lane: Lane;
@@ -131,9 +143,8 @@ export class ResultRecorder {
         'a result cannot be recorded as it is',
       );
       const plain = { ...first.result, error: null, response: null };
-      const values = this.columns([{ lane: first.lane, result: plain }], [null]);
       await this.pool
-        .query({ name: 'record', text: recordSql, values })
+        .query(this.statement([{ lane: first.lane, result: plain }], [null]))
         .catch((again) =>
           this.logger.error({ err: again, deliveryId: delivery.id }, 'a result is lost'),
         );
@@ -141,8 +152,10 @@ export class ResultRecorder {
   }
 
   private recordDelivered(batch: readonly LaneResult[]): Promise<unknown> {
+    const disclosing = batch.some(discloses);
     const columns: unknown[][] = [[], [], [], [], []];
     const proof = new AttemptsProof(batch.length);
+    const told: unknown[][] = disclosing ? [[], [], [], [], []] : [];
     let [least, most] = [batch[0]!.result.delivery.id, ''];
     for (const { lane, result } of batch) {
       const { id } = result.delivery;
@@ -156,22 +169,42 @@ export class ResultRecorder {
       columns[3]!.push(Math.round(result.durationMs));
       columns[4]!.push(result.statusCode);
       proof.add(lane.target.id, id, 1, at, result.outcome, result.statusCode);
+      // A null is spelled NULL here, and the text of a mode needs no quotes.
+      if (disclosing) disclosureOf(result).forEach((value, i) => told[i]!.push(value ?? 'NULL'));
     }
-    const lists = columns.map((column) => `{${column.join()}}`);
-    const values = [...this.fence(batch), least, most, ...lists, proof.detail()];
-    return this.pool.query({ name: 'record-delivered', text: recordDeliveredSql, values });
+    const lists = [columns, told].map((each) => each.map((column) => `{${column.join()}}`));
+    const values = [...this.fence(batch), least, most, ...lists[0]!, proof.detail(), ...lists[1]!];
+    return this.pool.query(
+      disclosing
+        ? { name: 'record-delivered-disclosing', text: recordDeliveredDisclosingSql, values }
+        : { name: 'record-delivered', text: recordDeliveredSql, values },
+    );
   }
 
   private async record(batch: readonly LaneResult[]): Promise<void> {
     const dead = batch.filter(({ result }) => result.status === 'dead');
     const open = batch.filter(({ result }) => result.status !== 'dead');
     if (open.length > 0) {
-      const values = this.columns(open, await this.sealResponses(open));
-      await this.pool.query({ name: 'record', text: recordSql, values });
+      await this.pool.query(this.statement(open, await this.sealResponses(open)));
     }
     if (dead.length > 0) {
-      await this.deadLetters.record(dead, this.columns(dead, await this.sealResponses(dead)));
+      await this.deadLetters.record(dead, this.statement(dead, await this.sealResponses(dead)));
     }
+  }
+
+  private statement(
+    batch: readonly LaneResult[],
+    responses: readonly (Buffer | null)[],
+  ): Recording {
+    const values = this.columns(batch, responses);
+    if (!batch.some(discloses)) return { name: 'record', text: recordSql, values };
+    const disclosures = batch.map(({ result }) => disclosureOf(result));
+    const lists = [0, 1, 2, 3, 4].map((i) => disclosures.map((values) => values[i] ?? null));
+    return {
+      name: 'record-disclosing',
+      text: recordDisclosingSql,
+      values: [...values, ...lists],
+    };
   }
 
   /** What receivers answered may echo an event: it is sealed as that is, and lost with the same key. */
@@ -215,6 +248,15 @@ export class ResultRecorder {
       proof.detail(),
     ];
   }
+}
+
+function discloses({ result }: LaneResult): boolean {
+  return result.disclosure !== undefined;
+}
+
+/** In the order of the statements' columns. */
+function disclosureOf({ disclosure: told }: AttemptResult): (string | null | undefined)[] {
+  return [told?.patientId, told?.accountId, told?.partnerId, told?.mode, told?.grantId];
 }
 
 /** A first attempt out of the stream that succeeded: nothing but its own row changes. */

@@ -1,6 +1,7 @@
 import { signedHeaders } from '../signing/standard-webhooks.js';
 import { judge } from './attempt-rules.js';
 import type { AttemptResult, DueDelivery, Target } from './delivery.js';
+import { disclosureOf } from './disclosure.js';
 import type { Logger } from '../../platform/logger.js';
 import type { Metrics } from '../../platform/metrics.js';
 import type { Settings } from '../../platform/settings.js';
@@ -45,6 +46,7 @@ export class Sender {
       statusCode: result?.statusCode ?? null,
       error: result ? (result.error ?? null) : 'the hub could not send',
       response: result?.responseSnippet ?? null,
+      disclosure: result?.sent ? disclosureOf(target, delivery.event) : undefined,
     };
   }
 

@@ -68,6 +68,7 @@ describe('a webhook', () => {
       const result = await sender.send({ url: `${partner.url}/hook?a=1`, headers, body });
       expect(result).toEqual({
         outcome: 'succeeded',
+        sent: true,
         statusCode: 201,
         durationMs: expect.any(Number),
       });

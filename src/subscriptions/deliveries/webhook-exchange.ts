@@ -24,6 +24,8 @@ export type SendOutcome =
 /** What became of one attempt. Safe to store and show: no header, no address, and no body unless it was asked for. */
 export interface SendResult {
   outcome: SendOutcome;
+  /** Its bytes began to leave, so that the receiver may have read them whatever came of it. */
+  sent?: true;
   /** Present as soon as the receiver answered, also when the answer then broke off. */
   statusCode?: number;
   /** What the receiver asked for with Retry-After; only with 429 and 503. */
@@ -168,6 +170,7 @@ export class WebhookExchange implements Dispatcher.DispatchHandler {
 
   private result(outcome: SendOutcome, error?: string): SendResult {
     const result: SendResult = { outcome, durationMs: performance.now() - this.startedAt };
+    if (this.controller !== undefined) result.sent = true;
     if (this.statusCode !== undefined) result.statusCode = this.statusCode;
     if (this.snippet !== undefined) {
       const text = this.snippet.text();

@@ -41,22 +41,74 @@ export const recordDeliveredSql = `
   ${batchEntry('$6', '$11', 'changed')}
   select`;
 
+/*
+ * What webhooks told partners of persons goes on record in the statement of their results. These two are for batches
+ * in which there is any of that: where there is none, as at practices without partners, recording costs what it did.
+ */
+
+/** What comes with each result besides; null where it told nobody anything. */
+const disclosure = 'patient_id, account_id, partner_id, mode, grant_id';
+
+/**
+ * Written by what the snapshot shows, not by what the update then changes: what was withheld while its webhook was
+ * under way has been disclosed all the same. Sent and not acknowledged is told once, not with every further attempt.
+ */
+const disclosed = (confirmed: string, number: string) => `
+  disclosed as (
+    insert into disclosures (at, practice_id, patient_id, account_id, partner_id, how, confirmed, what, mode,
+                             grant_id, purpose, agreement_reference, event_id, endpoint_id, delivery_id)
+    select r.at, d.practice_id, r.patient_id, r.account_id, r.partner_id, 'webhook', ${confirmed}, d.event_type,
+           r.mode, r.grant_id, g.purpose, g.agreement_reference, d.event_id, d.endpoint_id, d.id
+    from results as r
+    cross join lateral (
+      select id, practice_id, event_type, event_id, endpoint_id, status, attempts, last_outcome
+      from deliveries where id = r.id limit 1
+    ) as d
+    left join lateral (
+      select purpose, agreement_reference from grants where id = r.grant_id limit 1
+    ) as g on true
+    where r.partner_id is not null
+      and (d.status = 'withheld' or d.attempts = ${number} - 1 and d.status in ('pending', 'failed'))
+      and (${confirmed} or d.last_outcome is null
+        or d.last_outcome in ('dns_error', 'tls_error', 'blocked_address', 'internal_error'))
+  )`;
+
+/** As `recordDeliveredSql`. */
+export const recordDeliveredDisclosingSql = `
+  with ${fenced},
+  results as materialized (
+    select * from unnest($6::uuid[], $7::smallint[], $8::timestamptz[], $9::int[], $10::smallint[],
+                         $12::uuid[], $13::uuid[], $14::uuid[], $15::text[], $16::uuid[])
+      as r (id, shard, at, duration_ms, status_code, ${disclosure})
+    where r.shard in (select shard from fenced)
+  ),${disclosed('true', '1')},
+  changed as (
+    update deliveries as d
+    set status = 'delivered', attempts = 1, last_attempt_at = r.at, last_duration_ms = r.duration_ms,
+        last_outcome = 'succeeded', last_status_code = r.status_code
+    from results as r
+    where d.id = r.id and d.id >= $4::uuid and d.id <= $5::uuid and d.attempts = 0 and d.status = 'pending'
+    returning 1
+  ),
+  ${batchEntry('$6', '$11', 'changed')}
+  select`;
+
 /**
  * All other results. The attempt before the last moves to `delivery_attempts`; what failed waits in
  * `delivery_retries`, what is settled leaves it, and a follower that was tried follows no more. Answers the ids of
  * the deliveries that it changed. An attempt that outran its twin is dropped (`do nothing`): both are the same
  * attempt, seen twice.
  */
-export const recordSql = `
+const recordText = (lists: string, names: string, besides: string) => `
   with ${fenced},
   results as materialized (
     select r.*, clock_timestamp() + make_interval(secs => r.retry_in_seconds) as next_attempt_at
     from unnest($4::uuid[], $5::smallint[], $6::smallint[], $7::text[], $8::float8[], $9::timestamptz[],
-                $10::int[], $11::text[], $12::smallint[], $13::text[], $14::text[], $15::uuid[], $16::bytea[])
+                $10::int[], $11::text[], $12::smallint[], $13::text[], $14::text[], $15::uuid[], $16::bytea[]${lists})
       as r (id, shard, number, status, retry_in_seconds, at, duration_ms, outcome, status_code, error,
-            order_key, replay_id, response)
+            order_key, replay_id, response${names})
     join fenced on fenced.shard = r.shard
-  ),
+  ),${besides}
   earlier as (
     insert into delivery_attempts (delivery_id, number, at, duration_ms, outcome, status_code, error)
     select d.id, d.attempts, d.last_attempt_at, d.last_duration_ms, d.last_outcome, d.last_status_code, d.last_error
@@ -96,6 +148,15 @@ export const recordSql = `
   ),
   ${batchEntry('$4', '$17', 'changed')}
   select id from changed`;
+
+export const recordSql = recordText('', '', '');
+
+/** As `recordSql`, and puts on record what was disclosed. */
+export const recordDisclosingSql = recordText(
+  ', $18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::uuid[]',
+  `, ${disclosure}`,
+  `${disclosed("r.status = 'delivered'", 'r.number')},`,
+);
 
 /** What was delivered before it was to be sent once more; no index needed, since hardly any comes here. */
 const wasDelivered = `(d.last_outcome = 'succeeded' or exists (

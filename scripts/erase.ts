@@ -1,0 +1,83 @@
+import { parseArgs } from 'node:util';
+import { EnginePool } from '../src/database/engine-pool.js';
+import { EngineTransactions } from '../src/database/engine-transactions.js';
+import { Signals } from '../src/database/signals.js';
+import { Erasure } from '../src/erasure/erasure.js';
+import { reportOn, reportText } from '../src/erasure/erasure-report.js';
+import { ErasureRefused } from '../src/erasure/patient-record.js';
+import { Outbox } from '../src/events/outbox/outbox.js';
+import { Logger } from '../src/platform/logger.js';
+import { DataKeys } from '../src/sealing/data-keys.js';
+import { loadMasterKeys } from '../src/sealing/load-master-keys.js';
+import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+
+const HELP = `Erases a patient from all that the hub keeps, and reports what it did (docs/patients-rights.md).
+
+  npm run erase -- --practice ID --patient ID --dry-run    counts, and changes nothing
+  npm run erase -- --practice ID --patient ID --yes        erases; what was cut off goes on when it is run again
+
+  --with-account   the account too, though it is in another's name, if nobody else is on it
+  --by NAME        who gave the order; told with patient.erased
+  --json           the report as JSON
+
+Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR. It takes the
+master keys that the hub takes. Hubs go on meanwhile.`;
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      practice: { type: 'string' },
+      patient: { type: 'string' },
+      'dry-run': { type: 'boolean', default: false },
+      yes: { type: 'boolean', default: false },
+      'with-account': { type: 'boolean', default: false },
+      by: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help || values['dry-run'] === values.yes) {
+    console.log(HELP);
+    process.exitCode = values.help ? 0 : 1;
+    return;
+  }
+  if (!uuid.test(values.practice ?? '') || !uuid.test(values.patient ?? '')) {
+    throw new Mistake('--practice and --patient are ids of the hub, which are UUIDs.');
+  }
+  const settings = settingsOfCommand();
+  const url = await databaseUrlOf(settings);
+  const pool = new EnginePool(url, 8);
+  const signals = new Signals(url);
+  try {
+    const { master } = await loadMasterKeys(settings, pool);
+    const keys = new DataKeys(pool, master, signals, new Logger(settings.logLevel));
+    const transactions = new EngineTransactions(pool, signals);
+    const erasure = new Erasure(pool, transactions, new Outbox(keys), keys, signals, progress);
+    const request = {
+      practiceId: values.practice!,
+      patientId: values.patient!,
+      withAccount: values['with-account'],
+      ...(values.by && { orderedBy: values.by }),
+    };
+    const isPreview = values['dry-run'];
+    const done = isPreview ? await erasure.preview(request) : await erasure.run(request);
+    const report = await reportOn(pool, settings, done, isPreview);
+    console.log(values.json ? JSON.stringify(report, undefined, 2) : reportText(report));
+  } finally {
+    await signals.flushed();
+    await signals.stop();
+    await pool.end();
+  }
+}
+
+/** Beside the report, so that its output stays the report alone. */
+function progress(eventsSeen: number): void {
+  process.stderr.write(`${eventsSeen} events looked at\n`);
+}
+
+main(process.argv.slice(2)).catch((error: unknown) =>
+  failed(error instanceof ErasureRefused ? new Mistake(error.message) : error),
+);

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { act, book } from '../../test/support/factories-appointments.js';
+import {
+  anAnimal,
+  anEntry,
+  aPatient,
+  aPractice,
+  eventsFrom,
+} from '../../test/support/factories-patients.js';
+import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
+import { EnginePool } from '../database/engine-pool.js';
+import { EngineTransactions } from '../database/engine-transactions.js';
+import { Signals } from '../database/signals.js';
+import { Outbox } from '../events/outbox/outbox.js';
+import { DataKeys } from '../sealing/data-keys.js';
+import { Erasure } from './erasure.js';
+import type { ErasureRow } from './patient-record.js';
+
+let hub: TestHub;
+let practice: any;
+let erasure: Erasure;
+
+beforeAll(async () => {
+  hub = await startTestHub();
+  practice = await aPractice(hub);
+  const { app } = hub;
+  erasure = new Erasure(
+    app.get(EnginePool),
+    app.get(EngineTransactions),
+    app.get(Outbox),
+    app.get(DataKeys),
+    app.get(Signals),
+  );
+});
+afterAll(() => hub.close());
+
+function erase({ id }: { id: string }, withAccount = false): Promise<ErasureRow> {
+  return erasure.run({ practiceId: practice.id, patientId: id, withAccount });
+}
+
+const pathOf = ({ id }: { id: string }) => `/v1/practices/${practice.id}/patients/${id}`;
+const holderOf = async ({ accountId }: { accountId: string }) =>
+  (await hub.api('GET', `/v1/practices/${practice.id}/accounts/${accountId}`)).body.holder;
+
+describe('an erasure', () => {
+  it('is refused while the patient is expected, and for one that there is not', async () => {
+    const patient = await aPatient(hub, practice);
+    const clinic = { practiceId: practice.id, patientId: patient.id, accountId: patient.accountId };
+    const visit = await book(hub, clinic, '2031-03-11T15:30:00Z');
+    await expect(erase(patient)).rejects.toThrow('appointments ahead');
+    await expect(erase({ id: crypto.randomUUID() })).rejects.toThrow('no such patient');
+    expect((await hub.api('GET', pathOf(patient))).status).toBe(200);
+    await act(hub, visit, 'cancel');
+    expect((await erase(patient)).counts).toMatchObject({ patients: 1, appointments: 1 });
+  });
+
+  it('takes the account along that is in the patient’s name and on which nobody else is', async () => {
+    const [alone, shared] = [await aPatient(hub, practice), await aPatient(hub, practice)];
+    const other = await aPatient(hub, practice, { accountId: shared.accountId });
+    expect((await erase(alone)).counts.accounts).toBe(1);
+    expect(await holderOf(alone)).toEqual({ givenName: 'erased' });
+    expect((await erase(shared)).counts.accounts).toBe(0);
+    expect(await holderOf(shared)).toMatchObject({ givenName: 'Ada' });
+    // The last one on it, and it is in their name as well.
+    expect((await erase(other)).counts.accounts).toBe(1);
+  });
+
+  it('takes an account in another’s name along only where that was asked for', async () => {
+    const [kept, gone] = [await anAnimal(hub, practice), await anAnimal(hub, practice)];
+    expect((await erase(kept)).counts.accounts).toBe(0);
+    expect(await holderOf(kept)).toMatchObject({ givenName: 'Grace' });
+    expect((await erase(gone, true)).counts.accounts).toBe(1);
+    expect(await holderOf(gone)).toEqual({ givenName: 'erased' });
+  });
+
+  it('reaches one who was deleted before, and what the log still says of them', async () => {
+    const patient = await aPatient(hub, practice);
+    await hub.api('DELETE', pathOf(patient), undefined, { 'if-match': '*' });
+    const { counts } = await erase(patient);
+    // Created and deleted; the account is in a name that nobody knows any more, so that it stays.
+    expect(counts).toMatchObject({ patients: 1, accounts: 0, events: 2 });
+  });
+
+  it('is told with ids alone, and where they answered for an account', async () => {
+    const patient = await aPatient(hub, practice);
+    const child = await aPatient(hub, practice, { givenName: 'Tim' });
+    const account = `/v1/practices/${practice.id}/accounts/${child.accountId}`;
+    const guarantor = { guarantorPatientId: patient.id };
+    await hub.api('PATCH', account, guarantor, { 'if-match': '*' });
+    const events = await eventsFrom(hub, practice, () => erase(patient));
+    expect(events.map(({ type }) => type)).toEqual(['account.guarantor_changed', 'patient.erased']);
+    expect(events[1]).toMatchObject({ subject: `patients/${patient.id}`, actor: 'system/erasure' });
+    expect((await hub.api('GET', account)).body.guarantorPatientId).toBeNull();
+    // A second order changes nothing.
+    expect(await eventsFrom(hub, practice, () => erase(patient))).toEqual([]);
+  });
+
+  it('is the only way past what is append-only', async () => {
+    const patient = await aPatient(hub, practice);
+    await anEntry(hub, practice, 'charges', { patientId: patient.id, description: 'a crown' });
+    const tries = (statements: string[]) =>
+      Promise.all(
+        statements.map((sql) =>
+          expect(hub.database.query(sql, [patient.id])).rejects.toThrow('append-only'),
+        ),
+      );
+    await tries([
+      `update ledger_entries set description = null where patient_id = $1`,
+      `update events set sealed = '\\x00' where patient_id = $1`,
+    ]);
+    await erase(patient);
+    await tries([
+      `update ledger_entries set amount = 1 where patient_id = $1`,
+      `update ledger_entries set description = 'another' where patient_id = $1`,
+      `update events set sealed = '\\x01' where patient_id = $1`,
+      `update events set actor = 'another' where patient_id = $1`,
+      `delete from ledger_entries where patient_id = $1`,
+    ]);
+  });
+});

@@ -1,0 +1,198 @@
+import type { EnginePool } from '../database/engine-pool.js';
+import type { EngineTransactions } from '../database/engine-transactions.js';
+import type { Signals } from '../database/signals.js';
+import type { Outbox } from '../events/outbox/outbox.js';
+import { bindingOfAnswer } from '../sealing/bindings.js';
+import { erasedMark } from '../sealing/data-key.js';
+import type { DataKeys } from '../sealing/data-keys.js';
+import { withholdSql } from '../subscriptions/deliveries/sql/record.js';
+import {
+  ErasureRefused,
+  eraseRecord,
+  type Counts,
+  type ErasureRequest,
+  type ErasureRow,
+} from './patient-record.js';
+import { findErasureSql } from './sql/erase-record.js';
+import {
+  addCountsSql,
+  answersSql,
+  eraseAnswersSql,
+  eraseEventsSql,
+  eraseResponsesSql,
+  finishSql,
+  openDeliveriesSql,
+  responsesSql,
+} from './sql/erase-history.js';
+
+/** Events looked at in one transaction: some 20 ms, in which readers of the log wait. */
+const pieceSize = 5000;
+/** Kept answers opened at a time. */
+const answersAtOnce = 500;
+
+interface EventsPiece {
+  last: string | null;
+  seen: number;
+  erased: number;
+}
+
+interface AnswerRow {
+  identity: string;
+  route: string;
+  key: string;
+  sealed_body: Buffer;
+}
+
+/** Carries the counts out of a transaction that is to leave nothing. */
+class Previewed extends Error {
+  constructor(readonly erasure: ErasureRow) {
+    super('nothing was erased');
+  }
+}
+
+/**
+ * Erases a patient from all that the hub keeps, while hubs run. Every step may be repeated and each notes in its own
+ * transaction what it has done: what was killed midway goes on where it was when it is run again.
+ */
+export class Erasure {
+  constructor(
+    private readonly pool: EnginePool,
+    private readonly transactions: EngineTransactions,
+    private readonly outbox: Outbox,
+    private readonly keys: DataKeys,
+    private readonly signals: Signals,
+    private readonly onProgress: (eventsSeen: number) => void = () => undefined,
+  ) {}
+
+  /** What `run` would erase, as far as it can be known before. Changes nothing. @throws ErasureRefused */
+  async preview(request: ErasureRequest): Promise<ErasureRow> {
+    const erasure = await this.transactions
+      .run(async (tx) => {
+        throw new Previewed(await eraseRecord(tx, this.outbox, request));
+      })
+      .catch((error: unknown) => {
+        if (error instanceof Previewed) return error.erasure;
+        throw error;
+      });
+    const about = subjectOf(erasure);
+    const open = await this.pool.query(openDeliveriesSql, about);
+    const responses = await this.pool.query(responsesSql, about);
+    const counts = {
+      ...erasure.counts,
+      events: await this.eraseEvents(erasure, false),
+      deliveries: open.rows.length,
+      responses: responses.rows.length,
+    };
+    return { ...erasure, counts };
+  }
+
+  /**
+   * Erases, or goes on where a former run was cut off; of what is finished, says what it was.
+   * @throws ErasureRefused for an unknown patient, and for one who is expected.
+   */
+  async run(request: ErasureRequest): Promise<ErasureRow> {
+    const erasure = await this.transactions.run((tx) => eraseRecord(tx, this.outbox, request));
+    if (erasure.finished_at) return erasure;
+    this.signals.emit('deliveries');
+    await this.withhold(erasure);
+    await this.eraseEvents(erasure, true);
+    await this.eraseResponses(erasure);
+    await this.eraseAnswers(erasure);
+    // What was routed meanwhile, before its event was erased.
+    await this.withhold(erasure);
+    this.signals.emit('deliveries');
+    await this.pool.query(finishSql, [erasure.id]);
+    return this.find(request);
+  }
+
+  private async find({ practiceId, patientId }: ErasureRequest): Promise<ErasureRow> {
+    const { rows } = await this.pool.query<ErasureRow>(findErasureSql, [practiceId, patientId]);
+    if (!rows[0]) throw new ErasureRefused('The erasure is not on record.');
+    return rows[0];
+  }
+
+  // One by one: whoever records results locks several, in an order of its own.
+  private async withhold(erasure: ErasureRow): Promise<void> {
+    const { rows } = await this.pool.query<{ id: string }>(openDeliveriesSql, subjectOf(erasure));
+    for (const { id } of rows) {
+      await this.pool.transaction(async (client) => {
+        await client.query(withholdSql, [[id], 'erased']);
+        await client.query(addCountsSql, [erasure.id, null, { deliveries: 1 }]);
+      });
+    }
+  }
+
+  private async eraseEvents(erasure: ErasureRow, forGood: boolean): Promise<number> {
+    let after = erasure.events_through;
+    let [seen, erased] = [0, 0];
+    for (;;) {
+      const piece = await this.pool.transaction(async (client) => {
+        const values = [...subjectOf(erasure), after, pieceSize, forGood];
+        const { rows } = await client.query<EventsPiece>(eraseEventsSql, values);
+        const { last, erased: events } = rows[0]!;
+        if (forGood) await client.query(addCountsSql, [erasure.id, last, { events }]);
+        return rows[0]!;
+      });
+      seen += piece.seen;
+      erased += piece.erased;
+      this.onProgress(seen);
+      if (piece.seen < pieceSize) return erased;
+      after = piece.last!;
+    }
+  }
+
+  private async eraseResponses(erasure: ErasureRow): Promise<void> {
+    const { rows } = await this.pool.query<{ delivery_id: string; number: number }>(
+      responsesSql,
+      subjectOf(erasure),
+    );
+    const gone = [rows.map(({ delivery_id }) => delivery_id), rows.map(({ number }) => number)];
+    await this.counted(erasure, 'responses', eraseResponsesSql, gone);
+  }
+
+  // Only what they say tells whom they are about.
+  private async eraseAnswers(erasure: ErasureRow): Promise<void> {
+    const { practice_id, patient_id, account_ids } = erasure;
+    let after = ['', '', ''];
+    for (;;) {
+      const values = [practice_id, ...after, answersAtOnce];
+      const { rows } = await this.pool.query<AnswerRow>(answersSql, values);
+      const texts = await this.keys.open(
+        rows.map(({ identity, route, key, sealed_body: sealed }) => ({
+          sealed,
+          binding: bindingOfAnswer([identity, route, key]),
+        })),
+      );
+      const gone = rows.filter((_, i) => {
+        const text = texts[i]!;
+        return (
+          typeof text === 'string' && [patient_id, ...account_ids].some((id) => text.includes(id))
+        );
+      });
+      const keys = (['identity', 'route', 'key'] as const).map((part) =>
+        gone.map((row) => row[part]),
+      );
+      await this.counted(erasure, 'answers', eraseAnswersSql, [...keys, erasedMark]);
+      const last = rows.at(-1);
+      if (!last || rows.length < answersAtOnce) return;
+      after = [last.identity, last.route, last.key];
+    }
+  }
+
+  private async counted(
+    { id }: ErasureRow,
+    what: string,
+    sql: string,
+    values: unknown[],
+  ): Promise<void> {
+    await this.pool.transaction(async (client) => {
+      const { rowCount } = await client.query(sql, values);
+      const counts: Counts = { [what]: rowCount ?? 0 };
+      await client.query(addCountsSql, [id, null, counts]);
+    });
+  }
+}
+
+function subjectOf({ practice_id, patient_id, account_ids }: ErasureRow): unknown[] {
+  return [practice_id, patient_id, account_ids];
+}
