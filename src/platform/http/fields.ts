@@ -219,7 +219,7 @@ export function Int(
   const { least, most, query } = options;
   // JavaScript reads `0x10` and ` 16 ` as numbers too.
   const fromQuery = Transform(({ value }) =>
-    typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value,
+    typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value,
   );
   return applyDecorators(
     ...(query ? [fromQuery] : []),
