@@ -23,6 +23,14 @@ describe('in production', () => {
     expect(readSettings({ HUB_OPERATOR_KEY: key }).embedded).toBe(true);
   });
 
+  it('a master key that nobody drew at random stops it too', () => {
+    const zeros = Buffer.alloc(32).toString('base64');
+    const own = 'Yp3vQm9kT1xW7cRz0LhJ4sNf8BgUa5Ed2oKiVbXyMlc=';
+    const start = (key: string) => readSettings({ ...database, HUB_MASTER_KEY: key });
+    expect(() => start(`${own},${zeros}`)).toThrow(/HUB_MASTER_KEY is a development key/);
+    expect(start(own).masterKey).toHaveLength(1);
+  });
+
   it('a key of one’s own, or one that the hub makes, does not', () => {
     expect(readSettings({ ...database, HUB_OPERATOR_KEY: ownKey }).operatorKey).toBe(ownKey);
     expect(readSettings(database).operatorKey).toBeUndefined();

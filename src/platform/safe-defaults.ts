@@ -7,6 +7,8 @@ import type { Settings } from './settings.js';
 
 /** As long as 192 random bits in base64url. */
 const leastKeyLength = 32;
+/** 32 random bytes have about 30 different ones. */
+const leastDifferentBytes = 10;
 // From .env.example, from documentation, or from a keyboard.
 const known =
   /change-?me|change-?it|example|secret|passw|letmein|qwerty|12345678|abcdefgh|your-|(.)\1{7}/i;
@@ -21,11 +23,19 @@ export function isDevelopmentSecret(text: string): boolean {
  * Faults that stop the start in production, which is wherever the database is not the embedded one, or `NODE_ENV` says
  * so.
  */
-export function unsafeSettings({ operatorKey }: Settings): string[] {
-  if (operatorKey === undefined || !isDevelopmentSecret(operatorKey)) return [];
-  return [
-    `HUB_OPERATOR_KEY is a development key: in production it must be ${leastKeyLength} characters or more of your own, such as \`openssl rand -base64 36\` prints. Without one the hub makes its own.`,
-  ];
+export function unsafeSettings({ operatorKey, masterKey = [] }: Settings): string[] {
+  const faults: string[] = [];
+  if (operatorKey !== undefined && isDevelopmentSecret(operatorKey)) {
+    faults.push(
+      `HUB_OPERATOR_KEY is a development key: in production it must be ${leastKeyLength} characters or more of your own, such as \`openssl rand -base64 36\` prints. Without one the hub makes its own.`,
+    );
+  }
+  if (masterKey.some((key) => new Set(key).size < leastDifferentBytes)) {
+    faults.push(
+      'HUB_MASTER_KEY is a development key: in production it must be random, as `openssl rand -base64 32` prints it.',
+    );
+  }
+  return faults;
 }
 
 /** What is told at the start instead, since a network of one's own may be reason enough for it. */

@@ -25,13 +25,18 @@ describe('the limit of a key', () => {
       await asApplication(hub, application),
       await asApplication(hub, application),
     ];
-    const answers = await Promise.all(
-      Array.from({ length: 3 * perSecond }, () => busy.api('GET', '/v1/me')),
-    );
-    const refused = answers.filter(({ status }) => status === 429);
-    // A second may begin anew in between.
-    expect(refused.length).toBeGreaterThanOrEqual(perSecond);
-    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(perSecond);
+    // A second may begin anew in between, on a busy machine several do.
+    const refused = await eventually(async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 3 * perSecond }, () => busy.api('GET', '/v1/me')),
+      );
+      const some = answers.filter(({ status }) => status === 429);
+      expect(some.length).toBeGreaterThanOrEqual(perSecond);
+      expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(
+        perSecond,
+      );
+      return some;
+    });
     const [{ body, headers }] = refused as [(typeof refused)[0]];
     expect(body).toMatchObject({ code: 'rate_limited', status: 429 });
     expect(headers.get('content-type')).toContain('application/problem+json');
@@ -100,11 +105,13 @@ describe('keys that open nothing', () => {
     for (let i = 0; i < mostFailures; i += 1) {
       expect((await guess('/health/ready')).body.horizonHeldBy).toBeUndefined();
     }
+    const begin = performance.now();
     const guesses = await Promise.all(Array.from({ length: 100 }, () => guess('/v1/me')));
     expect(new Set(guesses.map(({ status }) => status))).toEqual(new Set([429]));
     // Of those the database was asked for ten in each second, and the others may try again in the next.
     const waits = guesses.filter(({ headers }) => headers.get('retry-after') === '1');
-    expect(waits.length).toBeGreaterThan(50);
+    const seconds = Math.ceil((performance.now() - begin) / 1000) + 1;
+    expect(100 - waits.length).toBeLessThanOrEqual(10 * seconds);
     expect((await client.api('GET', '/v1/me')).status).toBe(200);
     await own.close();
   });
@@ -184,7 +191,9 @@ describe('what random requests have found', () => {
     const action = `/v1/practices/${practice.id}/appointments/${practice.id}/arrive`;
     const nested = await own.api('POST', action, deep, { 'idempotency-key': 'deep' });
     expect(nested.status).toBe(422);
-    expect(nested.body.errors).toMatchObject([{ pointer: '', code: 'too_deep' }]);
+    expect(nested.body.errors).toMatchObject([
+      { pointer: expect.stringMatching(/^\/a(\/0){31}$/), code: 'too_deep' },
+    ]);
     const long = await own.api('GET', `/v1/events/${'x'.repeat(300)}`);
     expect(long.headers.get('content-type')).toContain('application/problem+json');
     expect([long.status, long.body.code]).toEqual([414, 'uri_too_long']);

@@ -217,8 +217,12 @@ export function Int(
   options: FieldOptions & { least: number; most: number; query?: boolean },
 ): PropertyDecorator {
   const { least, most, query } = options;
+  // JavaScript reads `0x10` and ` 16 ` as numbers too.
+  const fromQuery = Transform(({ value }) =>
+    typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value,
+  );
   return applyDecorators(
-    ...(query ? [Type(() => Number)] : []),
+    ...(query ? [fromQuery] : []),
     field(
       options,
       { type: 'integer', minimum: least, maximum: most },

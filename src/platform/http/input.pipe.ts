@@ -6,7 +6,8 @@ import {
 } from '@nestjs/common';
 import type { ValidationError } from 'class-validator';
 import { isUUID } from 'class-validator';
-import { invalidField, notFound, Problem, type ProblemError } from './problem.js';
+import { isStrange } from './json-body.js';
+import { invalidParameter, notFound, Problem, type ProblemError } from './problem.js';
 
 class Invalid extends Error {
   constructor(readonly errors: ValidationError[]) {
@@ -34,7 +35,10 @@ export class InputPipe extends ValidationPipe {
     if (metadata.type === 'body' && !isObject(value ?? {})) {
       throw new Problem(422, 'validation_failed', 'The body must be a JSON object.');
     }
-    if (metadata.type === 'body') refuseStrange(value, '', 0);
+    if (metadata.type === 'query') {
+      const name = Object.keys(value ?? {}).find(isStrange);
+      if (name) throw invalidParameter(name, 'unknown_field', 'No parameter has this name.');
+    }
     try {
       return await super.transform(value ?? {}, metadata);
     } catch (error) {
@@ -49,22 +53,6 @@ export class InputPipe extends ValidationPipe {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Deeper than anything a request has to say. */
-const mostDepth = 32;
-/** Names that the framework would silently remove. */
-const strange = new Set(['__proto__', 'constructor', 'prototype']);
-
-/** Bounds what is looked through recursively later, and leaves nothing to be removed without a word. */
-function refuseStrange(value: unknown, path: string, depth: number): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [name, member] of Object.entries(value)) {
-    const pointer = `${path}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-    if (strange.has(name)) throw invalidField(pointer, 'unknown_field', 'No field has this name');
-    if (depth >= mostDepth) throw invalidField(path, 'too_deep', 'This is nested too deeply');
-    refuseStrange(member, pointer, depth + 1);
-  }
 }
 
 function describe(error: ValidationError, path: string, isQuery: boolean): ProblemError[] {

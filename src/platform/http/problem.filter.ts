@@ -36,6 +36,7 @@ export function writeProblem(reply: FastifyReply, problem: Problem, requestId: s
 /** Codes of the framework's own refusals, before a handler has seen the request. */
 const frameworkCodes: Record<number, [code: string, detail: string]> = {
   400: ['malformed_request', 'The request cannot be read. The body must be valid JSON in UTF-8.'],
+  403: ['forbidden', 'This address is refused.'],
   404: ['not_found', 'There is nothing at this address. GET /openapi.json lists the routes.'],
   405: ['method_not_allowed', 'This address does not take that method.'],
   413: ['body_too_large', 'The body is larger than 256 KB.'],

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { Metrics } from '../metrics.js';
-import { invalidField } from './problem.js';
+import { readJson } from './json-body.js';
 import { problemOf, writeProblem } from './problem.filter.js';
 
 export const mostBodyBytes = 256 * 1024;
@@ -35,23 +35,6 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
-/** Far beyond what any DTO lets through: what looks through a body level by level must not run out of stack. */
-const mostLevels = 200;
-
-function isDeeperThan(value: unknown, levels: number): boolean {
-  let level = [value];
-  for (let depth = 0; level.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    level = level.flatMap((each) =>
-      typeof each === 'object' && each !== null ? Object.values(each) : [],
-    );
-  }
-  return false;
-}
-
-// Strict, because a body in another encoding would be stored with its letters replaced.
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
 /** What every answer carries, and JSON bodies that may be empty (an action without options). */
 export function prepareServer(app: NestFastifyApplication): void {
   const server = app.getHttpAdapter().getInstance();
@@ -72,12 +55,9 @@ export function prepareServer(app: NestFastifyApplication): void {
     if (body.length === 0) return done(null, undefined);
     let value: unknown;
     try {
-      value = JSON.parse(utf8.decode(body as Uint8Array));
-    } catch {
-      return done(Object.assign(new Error('The body is no JSON'), { statusCode: 400 }));
-    }
-    if (isDeeperThan(value, mostLevels)) {
-      return done(invalidField('', 'too_deep', 'This is nested too deeply.'));
+      value = readJson(body as Uint8Array);
+    } catch (problem) {
+      return done(problem as Error);
     }
     done(null, value);
   });
