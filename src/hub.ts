@@ -43,7 +43,7 @@ const databaseWaitMs = 60_000;
 
 /**
  * Opens the database (the embedded one where none is configured), migrates it and serves.
- * @throws EmbeddedPostgresError, UnsupportedServer, MasterKeyMissing with what to do about it.
+ * @throws EmbeddedPostgresError, UnsupportedServer, RolesMissing, MasterKeyMissing with what to do about it.
  */
 export async function startHub(
   settings: Settings,

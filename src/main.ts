@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { AuditKeyError } from './audit/head-key.js';
 import { EmbeddedPostgresError } from './database/embedded/embedded-postgres-error.js';
 import { UnsupportedServer } from './database/migrate.js';
+import { RolesMissing } from './database/roles.js';
 import { startHub, type RunningHub } from './hub.js';
 import { InvalidSettings, readSettings } from './platform/settings.js';
 import { MasterKeyMissing } from './sealing/master-keys.js';
@@ -67,6 +68,7 @@ function explain(error: unknown): string {
     error instanceof AuditKeyError ||
     error instanceof EmbeddedPostgresError ||
     error instanceof MasterKeyMissing ||
+    error instanceof RolesMissing ||
     error instanceof UnsupportedServer;
   if (expected) return error.message;
   const { code, message } = error as { code?: string; message?: string };

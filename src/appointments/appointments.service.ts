@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { And, DataSource, In, IsNull, LessThan, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { And, In, IsNull, LessThan, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { ScopedReads } from '../database/scoped-reads.js';
 import type { Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
@@ -28,7 +29,7 @@ const clockSkewMs = 5 * 60_000;
 @Injectable()
 export class AppointmentsService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly practices: PracticesService,
     private readonly writer: AppointmentWriter,
   ) {}
@@ -92,7 +93,7 @@ export class AppointmentsService {
   async get(
     practiceId: string,
     id: string,
-    tx: Tx = this.dataSource.manager,
+    tx: Tx = this.reads.ofPractice(practiceId),
   ): Promise<Appointment> {
     const found = await tx.findOneBy(Appointment, { practiceId, id, deletedAt: IsNull() });
     if (!found) throw notFound(resource);
@@ -104,7 +105,7 @@ export class AppointmentsService {
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
-    const manager = this.dataSource.manager;
+    const manager = this.reads.ofPractice(practiceId);
     await this.practices.get(practiceId);
     const found = external && (await findByExternalId(manager, practiceId, resource, external));
     if (external && !found) return { data: [], nextCursor: null };

@@ -1,9 +1,11 @@
+import pg from 'pg';
 import {
   DefaultNamingStrategy,
   type DataSourceOptions,
   type NamingStrategyInterface,
 } from 'typeorm';
-import { PooledClient } from './pooled-client.js';
+import { ApiPool } from './api-pool.js';
+import { actingAs, apiRole } from './roles.js';
 
 /** `camelCase` in TypeScript and on the wire, `snake_case` in the database only. */
 export class SnakeNaming extends DefaultNamingStrategy implements NamingStrategyInterface {
@@ -53,7 +55,7 @@ export function dataSourceOptions(
   connections: number,
   auditWriter: string = noWriter,
 ): DataSourceOptions {
-  const options = `${sessionOptions.options} ${auditWriterOption(auditWriter)}`;
+  const options = `${sessionOptions.options} ${auditWriterOption(auditWriter)} ${actingAs(apiRole)}`;
   return {
     type: 'postgres',
     url,
@@ -61,6 +63,7 @@ export function dataSourceOptions(
     applicationName: 'practice-event-hub api',
     namingStrategy: new SnakeNaming(),
     synchronize: false,
-    extra: { ...sessionOptions, options, Client: PooledClient },
+    driver: { ...pg, Pool: ApiPool },
+    extra: { ...sessionOptions, options },
   };
 }

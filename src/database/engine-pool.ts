@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { auditWriterOption, connectionBudget, noWriter, sessionOptions } from './data-source.js';
 import { PooledClient } from './pooled-client.js';
+import { actingAs, engineRole } from './roles.js';
 
 /**
  * One plan for all values, made without looking at them, and rows looked up by index. The engine's statements are
@@ -28,7 +29,7 @@ export class EnginePool extends pg.Pool {
       application_name: 'practice-event-hub engine',
       Client: PooledClient,
       ...sessionOptions,
-      options: `${sessionOptions.options} ${stablePlans} ${auditWriterOption(auditWriter)}`,
+      options: `${sessionOptions.options} ${stablePlans} ${auditWriterOption(auditWriter)} ${actingAs(engineRole)}`,
     });
     // An idle connection that breaks (the server restarts) is replaced at the next use.
     this.on('error', () => undefined);

@@ -1,4 +1,4 @@
-import { DataSource } from 'typeorm';
+import { DataSource, type QueryRunner } from 'typeorm';
 import { EventLog1764000000001 } from './migrations/1764000000001-event-log.js';
 import { Requests1764000000002 } from './migrations/1764000000002-requests.js';
 import { Practices1764000000003 } from './migrations/1764000000003-practices.js';
@@ -15,9 +15,12 @@ import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
 import { Reach1764000000015 } from './migrations/1764000000015-reach.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
 import { Audit1764000000017 } from './migrations/1764000000017-audit.js';
+import { RowSecurity1764000000018 } from './migrations/1764000000018-row-security.js';
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
 import { Disclosures1764000000020 } from './migrations/1764000000020-disclosures.js';
 import { Erasure1764000000021 } from './migrations/1764000000021-erasure.js';
+import { ensureRoles } from './roles.js';
+import { isInsecure, secureTables } from './row-security.js';
 
 const migrations = [
   EventLog1764000000001,
@@ -36,6 +39,7 @@ const migrations = [
   Reach1764000000015,
   Sealing1764000000016,
   Audit1764000000017,
+  RowSecurity1764000000018,
   AccessTokens1764000000019,
   Disclosures1764000000020,
   Erasure1764000000021,
@@ -50,7 +54,7 @@ export class UnsupportedServer extends Error {}
 
 /**
  * Brings the database to the schema of this version. Hubs that start at the same moment wait for each other.
- * @throws UnsupportedServer below PostgreSQL 14.
+ * @throws UnsupportedServer below PostgreSQL 14; RolesMissing where its user may not make the hub's roles.
  */
 export async function migrate(url: string): Promise<void> {
   const source = new DataSource({
@@ -74,10 +78,24 @@ export async function migrate(url: string): Promise<void> {
       );
     }
     await guard.query(`select pg_advisory_lock($1)`, [migrationLock]);
-    await source.runMigrations();
+    await ensureRoles(guard);
+    const done = await source.runMigrations();
+    if (done.length > 0 || (await isInsecure(guard))) await secure(guard);
   } finally {
     // The session's end gives the lock back.
     await guard.release();
     await source.destroy();
+  }
+}
+
+/** In one transaction, so that no table is open to the hub's roles before it is separated. */
+async function secure(runner: QueryRunner): Promise<void> {
+  await runner.startTransaction();
+  try {
+    await secureTables(runner);
+    await runner.commitTransaction();
+  } catch (error) {
+    await runner.rollbackTransaction();
+    throw error;
   }
 }

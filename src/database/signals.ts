@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { sessionOptions } from './data-source.js';
+import { actingAs, engineRole } from './roles.js';
 
 /**
  * `events`: the log has grown. `deliveries`: there is due work; keys are endpoint ids, or shards where one was changed.
@@ -126,6 +127,7 @@ export class Signals {
       connectionString: this.url,
       application_name: 'practice-event-hub signals',
       ...sessionOptions,
+      options: `${sessionOptions.options} ${actingAs(engineRole)}`,
     });
     client.on('error', () => undefined);
     await client.connect();

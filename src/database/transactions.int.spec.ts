@@ -9,7 +9,9 @@ const note: Statement = { name: 'note', text: 'insert into notes values ($1) ret
 
 beforeAll(async () => {
   stage = await openBusStage();
-  await stage.database.query('create table notes (text text primary key)');
+  await stage.database.query(
+    'create table notes (text text primary key); grant all on notes to hub_api',
+  );
 });
 afterAll(() => stage.close());
 beforeEach(() => stage.database.query('truncate notes'));

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import { sessionOptions } from './data-source.js';
+import type { ApiClient } from './api-pool.js';
 import type { PooledClient } from './pooled-client.js';
+import { isPracticeId, scopeOfPractices, type Scope } from './scope.js';
 import { Signals } from './signals.js';
 import { Turns } from './turns.js';
 
@@ -120,27 +122,33 @@ export class Transactions {
    * What comes for a practice at the same time waits its turn in this process first, before it takes a connection: a
    * burst on one practice would take them all else, and wait with them for one lock. Work that takes its locks
    * itself says in `turnsOf` whose turn it waits for.
+   *
+   * It sees and writes what is of these practices, and with `scope` what that says instead.
    * @throws Error transient where no turn or no connection came in time; nothing was done.
    */
   run<T>(
     practiceIds: readonly string[],
     work: (tx: Tx) => Promise<T>,
-    turnsOf: readonly string[] = practiceIds,
+    { turnsOf = practiceIds, scope }: { turnsOf?: readonly string[]; scope?: Scope } = {},
   ): Promise<T> {
-    return this.turns.run(turnsOf, () => this.transact(practiceIds, work));
+    const within = scope ?? scopeOfPractices(practiceIds.filter(isPracticeId));
+    return this.turns.run(turnsOf, () => this.transact(practiceIds, within, work));
   }
 
   private async transact<T>(
     practiceIds: readonly string[],
+    scope: Scope,
     work: (tx: Tx) => Promise<T>,
   ): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
     try {
-      const state: TxState = { client: await runner.connect(), sent: [] };
+      const client: ApiClient = await runner.connect();
+      client.leaveScope();
+      const state: TxState = { client, sent: [] };
       // Told that it is in one, or the ORM would open transactions of its own.
       Object.assign(runner, { data: state, isTransactionActive: true });
       try {
-        begin(runner.manager, practiceIds);
+        begin(runner.manager, practiceIds, scope);
         const result = await work(runner.manager);
         await commit(state);
         if (state.emitted) this.signals.emit('events');
@@ -156,11 +164,15 @@ export class Transactions {
   }
 }
 
-function begin(tx: Tx, practiceIds: readonly string[]): void {
+function begin(tx: Tx, practiceIds: readonly string[], { practices, actor }: Scope): void {
   const state = stateOf(tx);
   state.client.gather();
   track(state, state.client.query('begin isolation level read committed'));
-  if (practiceIds.length > 0) track(state, lockPractices(tx, practiceIds));
+  if (practiceIds.length === 0) {
+    track(state, execute(tx, scopeOnly, [practices, actor]));
+  } else {
+    track(state, holdLocks(tx, scopeWithLocks, [practiceIds, practices, actor]));
+  }
 }
 
 async function commit(state: TxState): Promise<void> {
@@ -192,8 +204,12 @@ function stateOf(tx: EventTx): TxState {
 }
 
 /** Takes the practices' locks until the transaction ends. Must come before its first write. */
-export async function lockPractices(tx: EventTx, practiceIds: readonly string[]): Promise<void> {
-  const rows = execute<{ now: Date }>(tx, practiceLock, [practiceIds]);
+export function lockPractices(tx: EventTx, practiceIds: readonly string[]): Promise<void> {
+  return holdLocks(tx, practiceLock, [practiceIds]);
+}
+
+async function holdLocks(tx: EventTx, statement: Statement, values: unknown[]): Promise<void> {
+  const rows = execute<{ now: Date }>(tx, statement, values);
   const locked = rows.then(([row]) => row!.now);
   stateOf(tx).locked = locked;
   await locked;
@@ -212,12 +228,26 @@ export async function databaseTime(tx: EventTx): Promise<Date> {
   return now;
 }
 
-const practiceLock: Statement = {
-  name: 'practice-lock',
-  text: `
-    select max(now) as now
+const locksSql = `
     from (
       select pg_advisory_xact_lock(key), clock_timestamp()::timestamptz(3) as now
       from (select distinct hashtextextended(id, 0) as key from unnest($1::text[]) as id order by key) as keys
-    ) as locks`,
+    ) as locks`;
+
+const practiceLock: Statement = {
+  name: 'practice-lock',
+  text: `select max(now) as now ${locksSql}`,
+};
+
+// For this transaction alone: what the session was told before holds again when it ends. Told with the locks, it costs
+// no statement of its own.
+const scopeWithLocks: Statement = {
+  name: 'practice-lock-scoped',
+  text: `
+    select max(now) as now, set_config('hub.practices', $2, true), set_config('hub.actor', $3, true) ${locksSql}`,
+};
+
+const scopeOnly: Statement = {
+  name: 'scope-of-transaction',
+  text: `select set_config('hub.practices', $1, true), set_config('hub.actor', $2, true)`,
 };

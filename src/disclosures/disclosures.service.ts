@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
-import { DataSource } from 'typeorm';
+import { ScopedReads } from '../database/scoped-reads.js';
 import type { PayloadMode } from '../events/catalog/fields.js';
-import type { Caller } from '../platform/access/caller.js';
+import { scopeOf, type Caller } from '../platform/access/caller.js';
 import { limitOf, type Page } from '../platform/http/lists.js';
 import { invalidParameter, notFound } from '../platform/http/problem.js';
 import type { DisclosureListQuery, DisclosureResource, DisclosureWay } from './disclosure.dto.js';
@@ -64,32 +64,35 @@ interface DisclosureRow {
  */
 @Injectable()
 export class Disclosures {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ScopedReads) {}
 
   /**
    * Notes what a partner is about to be shown; of other callers, who work for the practice itself, nothing. Committed
    * when it resolves: answer after that, so that nothing is shown that is not on record.
    */
   async read(
-    { kind, actor, onBehalfOf }: Caller,
+    caller: Caller,
     how: 'fetch' | 'feed',
     correlationId: string,
     shown: readonly Shown[],
   ): Promise<void> {
+    const { kind, actor, onBehalfOf } = caller;
     if (kind !== 'partner' || shown.length === 0) return;
-    await this.dataSource.query(notePageSql, [
-      actor.slice('partners/'.length),
-      how,
-      correlationId,
-      onBehalfOf ?? null,
-      shown.map(({ practiceId }) => practiceId),
-      shown.map(({ patientId }) => patientId ?? null),
-      shown.map(({ accountId }) => accountId ?? null),
-      shown.map(({ what }) => what),
-      shown.map(({ mode }) => mode),
-      shown.map(({ grantId }) => grantId),
-      shown.map(({ eventId }) => eventId ?? null),
-    ]);
+    await this.reads
+      .within(scopeOf(caller))
+      .query(notePageSql, [
+        actor.slice('partners/'.length),
+        how,
+        correlationId,
+        onBehalfOf ?? null,
+        shown.map(({ practiceId }) => practiceId),
+        shown.map(({ patientId }) => patientId ?? null),
+        shown.map(({ accountId }) => accountId ?? null),
+        shown.map(({ what }) => what),
+        shown.map(({ mode }) => mode),
+        shown.map(({ grantId }) => grantId),
+        shown.map(({ eventId }) => eventId ?? null),
+      ]);
   }
 
   /** Newest first. Also of a patient who was deleted or erased. @throws Problem 404, 422 */
@@ -135,10 +138,9 @@ export class Disclosures {
   }
 
   private async subject(practiceId: string, patientId: string): Promise<Subject> {
-    const [row]: { accounts: string[] }[] = await this.dataSource.query(subjectSql, [
-      practiceId,
-      patientId,
-    ]);
+    const [row]: { accounts: string[] }[] = await this.reads
+      .ofPractice(practiceId)
+      .query(subjectSql, [practiceId, patientId]);
     if (!row) throw notFound('patient');
     return { practiceId, patientId, accounts: row.accounts };
   }
@@ -150,7 +152,7 @@ export class Disclosures {
     limit: number,
   ): Promise<DisclosureRow[]> {
     const values = [practiceId, patientId, accounts, from, to, below.at, below.id, limit];
-    return this.dataSource.query(disclosuresSql, values);
+    return this.reads.ofPractice(practiceId).query(disclosuresSql, values);
   }
 }
 

@@ -126,7 +126,8 @@ export class Erasure {
     let after = erasure.events_through;
     let [seen, erased] = [0, 0];
     for (;;) {
-      const piece = await this.pool.transaction(async (client) => {
+      // The roles of the hub may not change an event.
+      const piece = await this.pool.transactionAsOwner(async (client) => {
         const values = [...subjectOf(erasure), after, pieceSize, forGood];
         const { rows } = await client.query<EventsPiece>(eraseEventsSql, values);
         const { last, erased: events } = rows[0]!;

@@ -59,6 +59,8 @@ export async function eraseRecord(
   outbox: Outbox,
   { practiceId, patientId, withAccount, orderedBy }: ErasureRequest,
 ): Promise<ErasureRow> {
+  // The roles of the hub may not change an entry of the ledger, nor what an erasure leaves.
+  await tx.query('set local role none');
   await lockPractices(tx, [practiceId]);
   const about = [practiceId, patientId];
   const [known] = await tx.query<ErasureRow[]>(findErasureSql, about);

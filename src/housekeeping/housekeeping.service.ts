@@ -103,7 +103,9 @@ export class HousekeepingService implements OnModuleDestroy {
       // Oldest first: a later one must not go while an earlier one has to stay, or history has a hole.
       for (const partition of expired) {
         if (table === 'events') await this.giveUpStranded(partition);
-        const dropped = await this.pool.transaction((client) => this.drop(client, partition));
+        const dropped = await this.pool.transactionAsOwner((client) =>
+          this.drop(client, partition),
+        );
         if (!dropped) break;
         this.logger.info({ partition: partition.name }, 'dropped a partition past its retention');
       }
@@ -164,7 +166,7 @@ export class HousekeepingService implements OnModuleDestroy {
 export async function preparePartitions(pool: EnginePool, settings: Settings): Promise<void> {
   const now = await databaseTime(pool);
   const today = new Date(Math.floor(now.getTime() / dayMs) * dayMs);
-  await pool.transaction(async (client) => {
+  await pool.transactionAsOwner(async (client) => {
     await client.query(`select pg_advisory_xact_lock(hashtextextended('partitions', 2))`);
     // Attaching locks the default partition: behind a long reader, a dump say, everybody else would queue.
     await client.query(`set local lock_timeout = '3s'`);

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { DataSource, MoreThan } from 'typeorm';
+import { MoreThan } from 'typeorm';
+import { everything } from '../database/scope.js';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { v7 as uuidv7 } from 'uuid';
 import { databaseTime, type Tx } from '../database/transactions.js';
 import { endingOf, hashOfKey, scopes, spellKey } from '../platform/access/api-key.js';
@@ -23,7 +25,7 @@ const countValidSql = `
 /** The keys of those who call the hub. A key itself is known to its owner alone. */
 @Injectable()
 export class ApiKeys {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ScopedReads) {}
 
   /**
    * Makes a key. The caller holds the owner's row.
@@ -62,7 +64,7 @@ export class ApiKeys {
   async list(owner: string, query: ListQuery): Promise<Page<ApiKey>> {
     const limit = limitOf(query);
     const after = afterId(query);
-    const keys = await this.dataSource.manager.find(ApiKey, {
+    const keys = await this.reads.within(everything).find(ApiKey, {
       where: { owner, ...(after && { id: MoreThan(after) }) },
       order: { id: 'asc' },
       take: limit + 1,

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, MoreThan, type EntityManager } from 'typeorm';
+import { MoreThan, type EntityManager } from 'typeorm';
+import { everything } from '../database/scope.js';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../database/transactions.js';
 import { afterId, limitOf, pageOf, type ListQuery, type Page } from '../platform/http/lists.js';
 import { notFound, Problem } from '../platform/http/problem.js';
@@ -14,7 +16,7 @@ import {
 
 @Injectable()
 export class ApplicationsService {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ScopedReads) {}
 
   /** @throws Problem 422 for a practice that does not exist. */
   async create(
@@ -37,7 +39,7 @@ export class ApplicationsService {
   }
 
   /** @throws Problem 404 */
-  async get(id: string, tx: Tx = this.dataSource.manager): Promise<ApplicationResource> {
+  async get(id: string, tx: Tx = this.reads.within(everything)): Promise<ApplicationResource> {
     const application = await tx.findOneBy(Application, { id });
     if (!application) throw notFound('application');
     return this.show(tx, application);
@@ -55,7 +57,7 @@ export class ApplicationsService {
 
   /** In order of creation. */
   async list(query: ListQuery): Promise<Page<ApplicationResource>> {
-    const { manager } = this.dataSource;
+    const manager = this.reads.within(everything);
     const limit = limitOf(query);
     const after = afterId(query);
     const found = await manager.find(Application, {

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
@@ -24,7 +25,7 @@ import { restrictAnewFor } from './sql/restrict.js';
 @Injectable()
 export class AccountsService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly practices: PracticesService,
     private readonly outbox: Outbox,
   ) {}
@@ -58,7 +59,11 @@ export class AccountsService {
   }
 
   /** @throws Problem 404 */
-  async get(practiceId: string, id: string, tx: Tx = this.dataSource.manager): Promise<Account> {
+  async get(
+    practiceId: string,
+    id: string,
+    tx: Tx = this.reads.ofPractice(practiceId),
+  ): Promise<Account> {
     const account = await this.find(practiceId, id, tx);
     if (!account) throw notFound('account');
     return account;
@@ -66,7 +71,7 @@ export class AccountsService {
 
   /** In order of creation. @throws Problem 404 for an unknown practice. */
   async list(practiceId: string, query: ResourceListQuery): Promise<Page<Account>> {
-    const manager = this.dataSource.manager;
+    const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
@@ -32,7 +33,7 @@ import { restrictAnew } from './sql/restrict.js';
 @Injectable()
 export class PatientsService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly practices: PracticesService,
     private readonly accounts: AccountsService,
     private readonly outbox: Outbox,
@@ -74,7 +75,11 @@ export class PatientsService {
   }
 
   /** @throws Problem 404, also where the patient was deleted */
-  async get(practiceId: string, id: string, tx: Tx = this.dataSource.manager): Promise<Patient> {
+  async get(
+    practiceId: string,
+    id: string,
+    tx: Tx = this.reads.ofPractice(practiceId),
+  ): Promise<Patient> {
     const patient = await tx.findOneBy(Patient, { practiceId, id, deletedAt: IsNull() });
     if (!patient) throw notFound('patient');
     return patient;
@@ -82,7 +87,7 @@ export class PatientsService {
 
   /** In order of creation. @throws Problem 404 for an unknown practice. */
   async list(practiceId: string, query: DeletableListQuery): Promise<Page<object>> {
-    const manager = this.dataSource.manager;
+    const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);

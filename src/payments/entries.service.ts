@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, In, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { In, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { ScopedReads } from '../database/scoped-reads.js';
 import type { Tx } from '../database/transactions.js';
 import { AccountsService } from '../patients/accounts.service.js';
 import { findByExternalId } from '../platform/external-ids.js';
@@ -21,7 +22,7 @@ import { families, type Family } from './ledger.rules.js';
 @Injectable()
 export class EntriesService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly practices: PracticesService,
     private readonly accounts: AccountsService,
   ) {}
@@ -31,7 +32,7 @@ export class EntriesService {
     practiceId: string,
     family: Family,
     id: string,
-    tx: Tx = this.dataSource.manager,
+    tx: Tx = this.reads.ofPractice(practiceId),
   ): Promise<LedgerEntry> {
     const entry = await tx.findOneBy(LedgerEntry, { practiceId, id, kind: In(families[family]) });
     if (!entry) throw notFound(family);
@@ -44,7 +45,7 @@ export class EntriesService {
     family: Family,
     query: ResourceListQuery,
   ): Promise<Page<LedgerEntry>> {
-    const manager = this.dataSource.manager;
+    const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
@@ -67,7 +68,7 @@ export class EntriesService {
 
   /** @throws Problem 404 */
   async getOfAccount(practiceId: string, accountId: string, id: string): Promise<LedgerEntry> {
-    const manager = this.dataSource.manager;
+    const manager = this.reads.ofPractice(practiceId);
     const entry = await manager.findOneBy(LedgerEntry, { practiceId, accountId, id });
     if (!entry) throw notFound('entry');
     return entry;
@@ -83,7 +84,7 @@ export class EntriesService {
     accountId: string,
     query: EntryListQuery,
   ): Promise<Page<LedgerEntry>> {
-    const manager = this.dataSource.manager;
+    const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);
     await this.accounts.get(practiceId, accountId);

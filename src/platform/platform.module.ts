@@ -5,6 +5,7 @@ import { dataSourceOptions } from '../database/data-source.js';
 import { EnginePool } from '../database/engine-pool.js';
 import { EngineTransactions } from '../database/engine-transactions.js';
 import { Leases } from '../database/leases.js';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { Signals } from '../database/signals.js';
 import { Transactions } from '../database/transactions.js';
 import { DataKeys } from '../sealing/data-keys.js';
@@ -56,6 +57,7 @@ export class PlatformModule {
         { provide: DataKeys, useValue: dataKeys },
         Metrics,
         Leases,
+        ScopedReads,
         Transactions,
         EngineTransactions,
         Commands,
@@ -75,6 +77,7 @@ export class PlatformModule {
         Signals,
         DataKeys,
         Leases,
+        ScopedReads,
         Transactions,
         EngineTransactions,
         Commands,

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { And, DataSource, In, MoreThan, MoreThanOrEqual, type FindOperator } from 'typeorm';
+import { And, In, MoreThan, MoreThanOrEqual, type FindOperator } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
+import { everything, scopeOfPractices } from '../database/scope.js';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
 import { findByExternalId, practicesScope, replaceExternalIds } from '../platform/external-ids.js';
@@ -34,7 +36,7 @@ export type PracticeObserver = (
 export class PracticesService {
   private readonly observers: PracticeObserver[] = [];
 
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ScopedReads) {}
 
   /** For modules that depend on practices; practices depend on none of them. */
   observe(observer: PracticeObserver): void {
@@ -60,7 +62,7 @@ export class PracticesService {
   }
 
   /** @throws Problem 404 */
-  async get(id: string, tx: Tx = this.dataSource.manager): Promise<Practice> {
+  async get(id: string, tx: Tx = this.reads.ofPractice(id)): Promise<Practice> {
     const practice = await tx.findOneBy(Practice, { id });
     if (!practice) throw notFound('practice');
     return practice;
@@ -77,7 +79,7 @@ export class PracticesService {
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
-    const manager = this.dataSource.manager;
+    const manager = this.reads.within(within ? scopeOfPractices(within) : everything);
     const found =
       external && (await findByExternalId(manager, practicesScope, 'practice', external));
     if (external && !found) return { data: [], nextCursor: null };

@@ -202,6 +202,7 @@ describe('pg_dump into a fresh cluster', () => {
         return {
           sourceUrl: source.url,
           restore: async () => {
+            await makeRoles(target.url);
             await dumpAndRestore(installation, source.url, target.url);
             return target.url;
           },
@@ -214,3 +215,11 @@ describe('pg_dump into a fresh cluster', () => {
     );
   });
 });
+
+/** Roles belong to the cluster, and a dump of a database has none: README, "Operating it". */
+async function makeRoles(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('create role hub_api nologin; create role hub_engine nologin');
+  await client.end();
+}

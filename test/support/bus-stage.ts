@@ -85,7 +85,8 @@ export async function openBusStage(settings: Record<string, string> = {}): Promi
   database.on('error', () => undefined);
   await database.query(`
     create table effects (
-      place bigint generated always as identity, consumer_group text not null, event_id uuid not null)`);
+      place bigint generated always as identity, consumer_group text not null, event_id uuid not null);
+    grant all on effects to hub_engine`);
   const dataSource = await new DataSource(dataSourceOptions(url, 12)).initialize();
   const signals = new Signals(url);
   await signals.start();

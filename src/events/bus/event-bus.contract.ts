@@ -86,7 +86,8 @@ export function describeEventBus(name: string, settings: () => Record<string, st
       await hub.bus.subscribe('a', effectsOf(hub));
       const [practice, subject] = [uuidv7(), uuidv7()];
       await stage.database.query(
-        `create table counter (value int); insert into counter values (0); create table keys (key uuid)`,
+        `create table counter (value int); insert into counter values (0); create table keys (key uuid);
+         grant all on counter, keys to hub_api, hub_engine`,
       );
       const write = () =>
         stage.transactions.run([practice], async (tx) => {

@@ -1,14 +1,14 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import { Signals } from '../../database/signals.js';
-import { reaches, type Caller } from '../../platform/access/caller.js';
+import { reaches, scopeOf, type Caller } from '../../platform/access/caller.js';
 import { Settings } from '../../platform/settings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import { Wakeable } from '../../platform/wakeable.js';
 import { toCloudEvent, type CloudEvent, type StoredEvent } from '../catalog/envelope.js';
 import { matcherOf } from '../catalog/type-patterns.js';
 import { LogPace } from '../bus/log-pace.js';
-import { ApiLog } from '../log/api-log.js';
+import { ApiLog, type FeedHeader } from '../log/api-log.js';
 import type { LogPage } from '../log/event-log.js';
 import { openEvents, type EventRow } from '../log/event-rows.js';
 import { readEventByIdSql } from '../log/sql/read-log.js';
@@ -33,7 +33,7 @@ export class FeedService implements OnModuleDestroy {
 
   constructor(
     private readonly log: ApiLog,
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly signals: Signals,
     private readonly settings: Settings,
     private readonly keys: DataKeys,
@@ -90,7 +90,7 @@ export class FeedService implements OnModuleDestroy {
 
   /** Undefined also where it is not the caller's to know. */
   async get(caller: Caller, id: string): Promise<CloudEvent | undefined> {
-    const rows: EventRow[] = await this.dataSource.query(readEventByIdSql, [id]);
+    const rows: EventRow[] = await this.reads.within(scopeOf(caller)).query(readEventByIdSql, [id]);
     const [event] = await openEvents(rows, this.keys);
     return event && mayKnow(caller, event) ? this.show(event) : undefined;
   }
@@ -109,25 +109,42 @@ export class FeedService implements OnModuleDestroy {
     const practices = practiceIds && new Set(practiceIds);
     const unfiltered = !eventTypes && !practices && caller.practices === null;
     const size = unfiltered ? limit : scanSize;
-    const found: StoredEvent[] = [];
+    const found: FeedHeader[] = [];
+    const upTo = async (more: boolean) => ({
+      events: await this.whole(caller, found),
+      cursor,
+      more,
+    });
     for (let scanned = 0; scanned < mostScanned; scanned += size) {
-      const { events, more } = await this.log.readEvents(cursor, size);
+      const { events, more } = await this.log.readHeaders(cursor, size);
       for (const event of events) {
-        cursor = parsePosition(event.position)!;
+        cursor = event.position;
         const isMatch =
           mayKnow(caller, event) &&
           matches(event.type) &&
           (!practices || practices.has(event.practiceId ?? ''));
-        if (isMatch && found.push(event) === limit) return { events: found, cursor, more: true };
+        if (isMatch && found.push(event) === limit) return upTo(true);
       }
-      if (events.length < size) return { events: found, cursor, more };
+      if (events.length < size) return upTo(more);
     }
-    return { events: found, cursor, more: true };
+    return upTo(true);
+  }
+
+  /** Only now is read what events say: those alone that are shown, within what their reader may see. */
+  private async whole(caller: Caller, headers: readonly FeedHeader[]): Promise<StoredEvent[]> {
+    if (headers.length === 0) return [];
+    const ids = headers.map(({ id }) => id);
+    const read = await this.log.eventsOf(ids, this.reads.connections(scopeOf(caller)));
+    const events = new Map(read.map((event) => [event.id, event]));
+    return ids.flatMap((id) => events.get(id) ?? []);
   }
 }
 
 /** What happened in a practice that the caller reaches, or to an endpoint of its own. */
-function mayKnow(caller: Caller, { practiceId, source }: StoredEvent): boolean {
+function mayKnow(
+  caller: Caller,
+  { practiceId, source }: Pick<StoredEvent, 'practiceId' | 'source'>,
+): boolean {
   if (practiceId === null && source === `/${caller.actor}`) return true;
   return reaches(caller, practiceId);
 }

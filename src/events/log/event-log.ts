@@ -137,7 +137,7 @@ export class EventLog {
     return rows[0]!.kept === false;
   }
 
-  private async read<Row extends HeaderRow>(
+  protected async read<Row extends HeaderRow>(
     name: string,
     text: string,
     after: Position,

@@ -1,3 +1,4 @@
+import { everything, scopeOfPractices, type Scope as RowScope } from '../../database/scope.js';
 import type { Scope } from './api-key.js';
 
 /** Who calls, as the access guard found out. */
@@ -47,4 +48,17 @@ export function narrowed(
     scopes: caller.scopes.filter((scope) => scopes.includes(scope)),
     practices: within ? new Set(within) : caller.practices,
   };
+}
+
+/** Callers of a key share the set, and an application may have thousands of practices. */
+const scopes = new WeakMap<ReadonlySet<string>, RowScope>();
+
+/** All that a caller may see and write, for statements that are not about one practice. */
+export function scopeOf({ practices, actor }: Caller): RowScope {
+  if (practices === null) return everything;
+  const known = scopes.get(practices);
+  if (known?.actor === actor) return known;
+  const scope = scopeOfPractices(practices, actor);
+  scopes.set(practices, scope);
+  return scope;
 }

@@ -13,6 +13,8 @@ import {
 import { bindingOfAnswer } from '../../sealing/bindings.js';
 import type { DataKey } from '../../sealing/data-key.js';
 import { DataKeys } from '../../sealing/data-keys.js';
+import { isPracticeId, scopeOfPractices, type Scope } from '../../database/scope.js';
+import { scopeOf as scopeOfCaller } from '../access/caller.js';
 import { Answer } from './answer.js';
 import { conflict, Problem } from './problem.js';
 import type { RequestContext } from './request-context.js';
@@ -46,8 +48,10 @@ export class Commands {
     work: (tx: Tx) => Promise<Answer>,
   ): Promise<Answer> {
     const key = context.idempotencyKey;
+    const within = { scope: scopeOfCommand(context, practiceIds) };
     if (key === undefined) {
-      return this.transactions.run(practiceIds, async (tx) => audited(tx, context, await work(tx)));
+      const audit = async (tx: Tx) => audited(tx, context, await work(tx));
+      return this.transactions.run(practiceIds, audit, within);
     }
     const once = async (tx: Tx) => {
       const scope = scopeOf(context, key);
@@ -59,7 +63,7 @@ export class Commands {
       keep(tx, scope, bodyHash, answer, await this.sealingFor(practiceIds));
       return audited(tx, context, answer);
     };
-    return this.transactions.run([], once, practiceIds);
+    return this.transactions.run([], once, { ...within, turnsOf: practiceIds });
   }
 
   /**
@@ -68,27 +72,31 @@ export class Commands {
    */
   async runOutside(context: RequestContext, work: () => Promise<Answer>): Promise<Answer> {
     const key = context.idempotencyKey;
+    const within = { scope: scopeOfCaller(context.caller) };
     if (key === undefined) {
       const answer = await work();
-      return this.transactions.run([], async (tx) => audited(tx, context, answer));
+      return this.transactions.run([], async (tx) => audited(tx, context, answer), within);
     }
     const scope = scopeOf(context, key);
     const bodyHash = hashOf(context.body);
-    const kept = await this.transactions.run([], async (tx) => {
+    const once = async (tx: Tx) => {
       const found = await this.claim(tx, scope, bodyHash);
       if (found) return audited(tx, context, found);
       keep(tx, scope, bodyHash, inFlight, this.keys.own);
       return undefined;
-    });
+    };
+    const kept = await this.transactions.run([], once, within);
     if (kept) return kept;
     try {
       const answer = await work();
-      return await this.transactions.run([], async (tx) => {
+      const settle = async (tx: Tx) => {
         keep(tx, scope, bodyHash, answer, this.keys.own);
         return audited(tx, context, answer);
-      });
+      };
+      return await this.transactions.run([], settle, within);
     } catch (error) {
-      await this.transactions.run([], (tx) => tx.query(forgetSql, scope)).catch(() => undefined);
+      const forget = (tx: Tx) => tx.query(forgetSql, scope);
+      await this.transactions.run([], forget, within).catch(() => undefined);
       throw error;
     }
   }
@@ -177,6 +185,12 @@ function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer, sealing
 function audited(tx: Tx, context: RequestContext, answer: Answer): Answer {
   recordCommand(tx, context.request, answer);
   return answer;
+}
+
+/** Of the practices that a command is about; of one that is about none, all that its caller reaches. */
+function scopeOfCommand({ caller }: RequestContext, practiceIds: readonly string[]): Scope {
+  const isOfPractices = practiceIds.length > 0 && practiceIds.every(isPracticeId);
+  return isOfPractices ? scopeOfPractices(practiceIds, caller.actor) : scopeOfCaller(caller);
 }
 
 function scopeOf(context: RequestContext, key: string): string[] {

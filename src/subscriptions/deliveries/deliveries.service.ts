@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
-import { DataSource, IsNull } from 'typeorm';
+import { IsNull } from 'typeorm';
+import { everything } from '../../database/scope.js';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import type { Tx } from '../../database/transactions.js';
 import { typePattern } from '../../events/catalog/type-patterns.js';
 import { limitOf, type Page, listOf } from '../../platform/http/lists.js';
@@ -69,7 +71,7 @@ interface AttemptRow {
 @Injectable()
 export class DeliveriesService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly keys: DataKeys,
   ) {}
 
@@ -84,7 +86,7 @@ export class DeliveriesService {
     );
     const types = listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name));
     const practiceIds = listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id));
-    const { manager } = this.dataSource;
+    const manager = this.reads.within(everything);
     const exists = await manager.existsBy(Endpoint, { id: endpointId, deletedAt: IsNull() });
     if (!exists) throw notFound('endpoint');
     const values = [
@@ -112,7 +114,7 @@ export class DeliveriesService {
   }
 
   /** Also one of a deleted endpoint: what was sent stays on record. @throws Problem 404 */
-  async get(id: string, tx: Tx = this.dataSource.manager): Promise<DeliveryDetail> {
+  async get(id: string, tx: Tx = this.reads.within(everything)): Promise<DeliveryDetail> {
     const row = await read(tx, id);
     const earlier: AttemptRow[] =
       row.attempts > 1 ? await tx.query(earlierAttemptsSql, [id, mostAttemptsShown - 1]) : [];

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { everything } from '../../database/scope.js';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import { conflict } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
@@ -45,7 +46,7 @@ interface Row {
 @Injectable()
 export class EndpointCalls {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly endpoints: EndpointsService,
     private readonly client: WebhookClient,
     private readonly settings: Settings,
@@ -70,15 +71,17 @@ export class EndpointCalls {
       return { endpoint, message, result: await this.send({ ...row, ...secret }, message) };
     } finally {
       // Where this fails, the mark ends by itself.
-      await this.dataSource.query(endCallSql, [id, row.claim]).catch(() => undefined);
+      await this.reads
+        .within(everything)
+        .query(endCallSql, [id, row.claim])
+        .catch(() => undefined);
     }
   }
 
   private async claim(id: string): Promise<Row> {
-    const [rows]: [Row[], number] = await this.dataSource.query(claimCallSql, [
-      id,
-      this.settings.webhookTimeoutSeconds,
-    ]);
+    const [rows]: [Row[], number] = await this.reads
+      .within(everything)
+      .query(claimCallSql, [id, this.settings.webhookTimeoutSeconds]);
     if (rows[0]) return rows[0];
     await this.endpoints.assertExists(id);
     throw conflict(

@@ -8,7 +8,8 @@ import {
   startWebhookReceiver,
   type WebhookReceiver,
 } from '../../../test/support/webhook-receiver.js';
-import { Transactions } from '../../database/transactions.js';
+import { everything } from '../../database/scope.js';
+import { Transactions, type Tx } from '../../database/transactions.js';
 import { type AnyEndpointEvent, EndpointEvents, endpointKey } from './endpoint-events.js';
 
 let hub: TestHub;
@@ -41,9 +42,8 @@ async function endpoint(path: string, more: object = {}): Promise<string> {
 function say(...events: AnyEndpointEvent[]): Promise<string[]> {
   const keys = events.map(({ endpointId }) => endpointKey(endpointId));
   const cause = { actor: 'system/deliveries', correlationId: 'a-spec' };
-  return hub.app
-    .get(Transactions)
-    .run(keys, (tx) => hub.app.get(EndpointEvents).append(tx, cause, events));
+  const append = (tx: Tx) => hub.app.get(EndpointEvents).append(tx, cause, events);
+  return hub.app.get(Transactions).run(keys, append, { scope: everything });
 }
 
 const arrivedAt = (path: string) =>

@@ -1,8 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import { isUUID } from 'class-validator';
 import type { FastifyRequest } from 'fastify';
-import { DataSource } from 'typeorm';
-import type { Caller } from '../../platform/access/caller.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { notFound } from '../../platform/http/problem.js';
 import { endpointIsOfSql, deliveryIsOfSql } from './sql/endpoint-owner.js';
 
@@ -12,7 +12,7 @@ import { endpointIsOfSql, deliveryIsOfSql } from './sql/endpoint-owner.js';
  */
 @Injectable()
 export class EndpointOwnerGuard implements CanActivate {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ScopedReads) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const { caller, params } = context.switchToHttp().getRequest<FastifyRequest>();
@@ -27,13 +27,11 @@ export class EndpointOwnerGuard implements CanActivate {
     return true;
   }
 
-  private async isOf({ actor, sandbox }: Caller, sql: string, id: string): Promise<boolean> {
+  private async isOf(caller: Caller, sql: string, id: string): Promise<boolean> {
     if (!isUUID(id)) return false;
-    const [{ found }]: [{ found: boolean }] = await this.dataSource.query(sql, [
-      id,
-      actor,
-      sandbox,
-    ]);
+    const [{ found }]: [{ found: boolean }] = await this.reads
+      .within(scopeOf(caller))
+      .query(sql, [id, caller.actor, caller.sandbox]);
     return found;
   }
 }

@@ -1,6 +1,7 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { everything } from '../../database/scope.js';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import { Interval } from '@nestjs/schedule';
-import { DataSource } from 'typeorm';
 import type { Tx } from '../../database/transactions.js';
 import { Logger } from '../../platform/logger.js';
 import { openRemainsSql, passWithheldSql, withholdOpenSql } from './sql/withhold-open.js';
@@ -18,7 +19,7 @@ const recentMs = 24 * 3_600_000;
 @Injectable()
 export class EndpointRemains implements OnApplicationBootstrap {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly logger: Logger,
   ) {}
 
@@ -42,7 +43,7 @@ export class EndpointRemains implements OnApplicationBootstrap {
   /** The rest, a transaction for each batch. Never rejects: what fails is left to the sweep. */
   async withholdRest(endpointId: string): Promise<void> {
     try {
-      while ((await this.withholdSome(this.dataSource.manager, endpointId)) > 0);
+      while ((await this.withholdSome(this.reads.within(everything), endpointId)) > 0);
     } catch (error) {
       this.logger.warn({ err: error, endpointId }, 'not every open delivery is withheld yet');
     }
@@ -51,7 +52,9 @@ export class EndpointRemains implements OnApplicationBootstrap {
   /** Finishes what a hub that died, or a row that was in use, left behind. */
   private async sweepSince(deletedSince: Date): Promise<void> {
     try {
-      const rows: { id: string }[] = await this.dataSource.query(openRemainsSql, [deletedSince]);
+      const rows: { id: string }[] = await this.reads
+        .within(everything)
+        .query(openRemainsSql, [deletedSince]);
       for (const { id } of rows) await this.withholdRest(id);
     } catch (error) {
       this.logger.warn({ err: error }, 'deleted endpoints were not looked through');

@@ -1,11 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import {
-  DataSource,
-  IsNull,
-  MoreThan,
-  MoreThanOrEqual,
-  type QueryDeepPartialEntity,
-} from 'typeorm';
+import { IsNull, MoreThan, MoreThanOrEqual, type QueryDeepPartialEntity } from 'typeorm';
+import { everything } from '../../database/scope.js';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../../database/transactions.js';
 import type { Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
@@ -45,7 +41,7 @@ type State = Pick<EndpointResource, 'lastSequence' | 'pending' | 'pausedUntil' |
 @Injectable()
 export class EndpointsService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly webhooks: WebhookClient,
     private readonly remains: EndpointRemains,
     private readonly keys: DataKeys,
@@ -106,7 +102,7 @@ export class EndpointsService {
 
   /** @throws Problem 404, also for one that was deleted. */
   async get(id: string): Promise<EndpointResource> {
-    const { manager } = this.dataSource;
+    const manager = this.reads.within(everything);
     const endpoint = await manager.findOneBy(Endpoint, { id, deletedAt: IsNull() });
     if (!endpoint) throw notFound('endpoint');
     await this.open([endpoint]);
@@ -115,7 +111,9 @@ export class EndpointsService {
 
   /** @throws Problem 404 */
   async assertExists(id: string): Promise<void> {
-    const exists = await this.dataSource.manager.existsBy(Endpoint, { id, deletedAt: IsNull() });
+    const exists = await this.reads
+      .within(everything)
+      .existsBy(Endpoint, { id, deletedAt: IsNull() });
     if (!exists) throw notFound('endpoint');
   }
 
@@ -135,7 +133,7 @@ export class EndpointsService {
 
   /** The caller's own, and for the operator all; in order of creation. */
   async list(caller: Caller, query: EndpointListQuery): Promise<Page<EndpointResource>> {
-    const { manager } = this.dataSource;
+    const manager = this.reads.within(everything);
     const limit = limitOf(query);
     const after = afterId(query);
     const endpoints = await manager.find(Endpoint, {

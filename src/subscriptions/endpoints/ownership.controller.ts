@@ -3,8 +3,9 @@ import { Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
-import { Transactions } from '../../database/transactions.js';
+import { Transactions, type Tx } from '../../database/transactions.js';
 import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -46,7 +47,9 @@ export class OwnershipController {
     return this.commands.runOutside(context, async () => {
       const before = await this.endpoints.get(id);
       const isProven = before.ownership === 'proven';
-      const after = isProven ? before : await this.settle(id, await this.challenge(id));
+      const after = isProven
+        ? before
+        : await this.settle(context.caller, id, await this.challenge(id));
       const { kept, once } = keepable(after);
       return Answer.ok(kept, once);
     });
@@ -78,14 +81,15 @@ export class OwnershipController {
     throw notProven(result);
   }
 
-  private async settle(id: string, provenUrl: string): Promise<EndpointResource> {
-    const resource = await this.transactions.run([], async (tx) => {
+  private async settle(caller: Caller, id: string, provenUrl: string): Promise<EndpointResource> {
+    const prove = async (tx: Tx) => {
       const endpoint = await this.endpoints.lock(tx, id);
       if (endpoint.url !== provenUrl) {
         throw conflict('url_changed', 'The URL was changed meanwhile. Verify the endpoint again.');
       }
       return this.endpoints.amend(tx, endpoint, provenStanding(endpoint));
-    });
+    };
+    const resource = await this.transactions.run([], prove, { scope: scopeOf(caller) });
     this.signals.emit('deliveries', [String(shardOf(id))]);
     return resource;
   }

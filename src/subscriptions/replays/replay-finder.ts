@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Pool, PoolClient } from 'pg';
+import type { PoolClient } from 'pg';
+import type { Connections } from '../../database/scoped-reads.js';
 import { EventBus } from '../../events/bus/event-bus.js';
 import { keyOf, partitionOf } from '../../events/bus/partition-of.js';
 import { EventLog, headerFromRow, type EventHeader } from '../../events/log/event-log.js';
@@ -60,7 +61,11 @@ export class ReplayFinder {
   ) {}
 
   /** Pages of what matches: deliveries in order of their numbers, then events without one in log order. */
-  async *find(pool: Pool, selection: Selection, patience: Patience): AsyncGenerator<Found[]> {
+  async *find(
+    pool: Connections,
+    selection: Selection,
+    patience: Patience,
+  ): AsyncGenerator<Found[]> {
     const [row] = (await pool.query<ListenerRow>(listenerSql, [selection.endpointId])).rows;
     if (!row) return;
     const reach = (await readAccess(pool, [row])).of(row);
@@ -70,7 +75,7 @@ export class ReplayFinder {
   }
 
   private async *deliveries(
-    pool: Pool,
+    pool: Connections,
     selection: Selection,
     reach: Reach,
   ): AsyncGenerator<Found[]> {
@@ -97,7 +102,7 @@ export class ReplayFinder {
    * with an id of its own would hold back the log for every reader.
    */
   private async *events(
-    pool: Pool,
+    pool: Connections,
     selection: Selection,
     { ms, signal }: Patience,
     listener: Listener,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Pool } from 'pg';
-import { DataSource, IsNull } from 'typeorm';
+import { IsNull } from 'typeorm';
+import { everything } from '../../database/scope.js';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import { EnginePool } from '../../database/engine-pool.js';
 import { isUniqueViolation } from '../../database/errors.js';
 import { Transactions, type Tx } from '../../database/transactions.js';
@@ -60,7 +61,7 @@ export interface OpenReplay {
 @Injectable()
 export class ReplaysService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly pool: EnginePool,
     private readonly transactions: Transactions,
     private readonly finder: ReplayFinder,
@@ -110,13 +111,13 @@ export class ReplaysService {
   async count(endpointId: string, input: NewReplay): Promise<ReplayCount> {
     const request = requestOf(input);
     await this.assertEndpoint(endpointId);
-    const [{ now }] = await this.dataSource.query('select clock_timestamp() as now');
+    const [{ now }] = await this.reads.within(everything).query('select clock_timestamp() as now');
     const { missing = false } = input;
     const selection = selectionOf({ endpointId, request, missing, createdAt: now });
     const deadline = performance.now() + mostCountMs;
     const counted = { deliveries: 0, events: 0 };
     // Over the API's connections: whoever counts leaves the engine its own.
-    const pool = (this.dataSource.driver as unknown as { master: Pool }).master;
+    const pool = this.reads.connections(everything);
     try {
       for await (const page of this.finder.find(pool, selection, { ms: mostCountMs })) {
         counted[page[0]!.deliveryId === null ? 'events' : 'deliveries'] += page.length;
@@ -134,17 +135,17 @@ export class ReplaysService {
   async list(endpointId: string, query: ListQuery): Promise<Page<ReplayResource>> {
     await this.assertEndpoint(endpointId);
     const limit = limitOf(query);
-    const rows: ReplayRow[] = await this.dataSource.query(listReplaysSql, [
-      endpointId,
-      afterId(query) ?? null,
-      limit + 1,
-    ]);
+    const rows: ReplayRow[] = await this.reads
+      .within(everything)
+      .query(listReplaysSql, [endpointId, afterId(query) ?? null, limit + 1]);
     return pageOf(rows, limit, toResource);
   }
 
   /** @throws Problem 404 */
   async get(endpointId: string, id: string): Promise<ReplayResource> {
-    const [row]: ReplayRow[] = await this.dataSource.query(readReplaySql, [id, endpointId]);
+    const [row]: ReplayRow[] = await this.reads
+      .within(everything)
+      .query(readReplaySql, [id, endpointId]);
     if (!row) throw notFound('replay');
     return toResource(row);
   }
@@ -186,8 +187,10 @@ export class ReplaysService {
     failure: string | null = null,
   ): Promise<void> {
     const cause = { actor: 'system/replays', correlationId };
-    await this.transactions.run([endpointKey(endpointId)], (tx) =>
-      this.end(tx, id, state, failure, cause),
+    await this.transactions.run(
+      [endpointKey(endpointId)],
+      (tx) => this.end(tx, id, state, failure, cause),
+      { scope: everything },
     );
   }
 
@@ -207,7 +210,9 @@ export class ReplaysService {
   }
 
   private async assertEndpoint(id: string): Promise<void> {
-    const exists = await this.dataSource.manager.existsBy(Endpoint, { id, deletedAt: IsNull() });
+    const exists = await this.reads
+      .within(everything)
+      .existsBy(Endpoint, { id, deletedAt: IsNull() });
     if (!exists) throw notFound('endpoint');
   }
 }

@@ -1,4 +1,4 @@
-import type { DataSource } from 'typeorm';
+import type { EntityManager } from 'typeorm';
 import { prefixesOf } from '../deliveries/deliveries.service.js';
 import type { Reach } from '../reach/reach.js';
 import {
@@ -17,26 +17,23 @@ export interface Lines {
 /** Reads the lines of manifests for one endpoint, as far as its owner may hear of what they stand for. */
 export class ManifestLines {
   private constructor(
-    private readonly dataSource: Pick<DataSource, 'query'>,
+    private readonly manager: Pick<EntityManager, 'query'>,
     private readonly endpointId: string,
     private readonly sql: string,
     private readonly rest: unknown[],
   ) {}
 
   static async for(
-    dataSource: Pick<DataSource, 'query'>,
+    manager: Pick<EntityManager, 'query'>,
     endpointId: string,
     reach: Reach,
   ): Promise<ManifestLines> {
     const practices = reach.practices && [...reach.practices];
-    const erased: { practice_id: string }[] = await dataSource.query(erasedPracticesSql);
+    const erased: { practice_id: string }[] = await manager.query(erasedPracticesSql);
     const common = [practices, erased.map(({ practice_id }) => practice_id)];
-    if (!reach.isGranted)
-      return new ManifestLines(dataSource, endpointId, manifestLinesSql, common);
-    const restricting: { id: string }[] = await dataSource.query(restrictingPracticesSql, [
-      practices,
-    ]);
-    return new ManifestLines(dataSource, endpointId, grantedManifestLinesSql, [
+    if (!reach.isGranted) return new ManifestLines(manager, endpointId, manifestLinesSql, common);
+    const restricting: { id: string }[] = await manager.query(restrictingPracticesSql, [practices]);
+    return new ManifestLines(manager, endpointId, grantedManifestLinesSql, [
       ...common,
       ...scopesOf(reach),
       restricting.map(({ id }) => id),
@@ -46,7 +43,7 @@ export class ManifestLines {
   /** Both ends included. */
   async read(from: number, to: number): Promise<Lines> {
     const values = [this.endpointId, from, to, ...this.rest];
-    const [lines]: Lines[] = await this.dataSource.query(this.sql, values);
+    const [lines]: Lines[] = await this.manager.query(this.sql, values);
     return lines!;
   }
 }

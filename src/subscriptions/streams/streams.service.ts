@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { everything } from '../../database/scope.js';
+import { ScopedReads } from '../../database/scoped-reads.js';
 import type { StoredEvent } from '../../events/catalog/envelope.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import { openEvents, type EventRow } from '../../events/log/event-rows.js';
@@ -42,7 +43,7 @@ interface Stream {
 @Injectable()
 export class StreamsService {
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly reads: ScopedReads,
     private readonly settings: Settings,
     private readonly keys: DataKeys,
   ) {}
@@ -53,7 +54,9 @@ export class StreamsService {
    */
   async page(endpointId: string, after: number, limit: number): Promise<string> {
     const stream = await this.stream(endpointId);
-    const found: EntryRow[] = await this.dataSource.query(entriesSql, [endpointId, after, limit]);
+    const found: EntryRow[] = await this.reads
+      .within(everything)
+      .query(entriesSql, [endpointId, after, limit]);
     const rows = found.map((row) =>
       row.withheld_reason === null && !covers(stream, row)
         ? { ...row, withheld_reason: 'revoked' }
@@ -99,7 +102,7 @@ export class StreamsService {
     const { fromSequence = 1, toSequence = lastSequence } = query;
     checkStretch(fromSequence, toSequence, lastSequence);
     const hash = createHash('sha256');
-    const pieces = await ManifestLines.for(this.dataSource, endpointId, reach);
+    const pieces = await ManifestLines.for(this.reads.within(everything), endpointId, reach);
     const deadline = performance.now() + mostManifestMs;
     for (let from = fromSequence; from <= toSequence; from += manifestPieceSize) {
       const to = Math.min(toSequence, from + manifestPieceSize - 1);
@@ -122,7 +125,7 @@ export class StreamsService {
       last_sequence: string;
       owner: string;
       sandbox: boolean | null;
-    }[] = await this.dataSource.query(streamSql, [endpointId]);
+    }[] = await this.reads.within(everything).query(streamSql, [endpointId]);
     if (!row) throw notFound('endpoint');
     return {
       endpointId,
@@ -133,28 +136,28 @@ export class StreamsService {
   }
 
   private async reachOf(owner: OwnerKey): Promise<Reach> {
-    return (await readAccess(over(this.dataSource), [owner])).of(owner);
+    return (await readAccess(over(this.reads.within(everything)), [owner])).of(owner);
   }
 
   private restricted(
     { reach }: Stream,
     events: readonly StoredEvent[],
   ): Promise<ReadonlySet<string>> {
-    return restrictedAmong(over(this.dataSource), reach.isGranted ? events : []);
+    return restrictedAmong(over(this.reads.within(everything)), reach.isGranted ? events : []);
   }
 
   private async events(entries: readonly EntryRow[]): Promise<Map<string, StoredEvent>> {
     const ids = entries
       .filter(({ event_id, withheld_reason }) => event_id !== null && withheld_reason === null)
       .map(({ event_id }) => event_id);
-    const rows: EventRow[] = await this.dataSource.query(streamEventsSql, [ids]);
+    const rows: EventRow[] = await this.reads.within(everything).query(streamEventsSql, [ids]);
     return new Map((await openEvents(rows, this.keys)).map((event) => [event.id, event]));
   }
 
   private async expired(endpointId: string, seenThrough: number): Promise<Problem> {
-    const [{ first }]: [{ first: string | null }] = await this.dataSource.query(firstSequenceSql, [
-      endpointId,
-    ]);
+    const [{ first }]: [{ first: string | null }] = await this.reads
+      .within(everything)
+      .query(firstSequenceSql, [endpointId]);
     const firstSequence = first === null ? seenThrough + 1 : Number(first);
     return new Problem(
       410,

@@ -42,6 +42,22 @@ export const readEventsSql = `
   limit $4`;
 
 /**
+ * Headers for the feed, which moves past what its reader may not know of: the view shows every event's place and
+ * origin to the API, and nothing of what it says.
+ */
+export const readFeedHeadersSql = `
+  with now as materialized (
+    select hub_generation() as generation, pg_snapshot_xmin(pg_current_snapshot()) as xmin
+  )
+  select e.id, e.type, e.practice_id, e.patient_id, e.account_id, e.source, e.subject, e.actor,
+         e.generation, e.xact_id::text, e.seq::text,
+         (e.generation, e.xact_id) < (select generation, xmin from now) as settled
+  from event_headers as e
+  where (e.generation, e.xact_id, e.seq) > ($1::int, $2::xid8, $3::bigint)
+  order by e.generation, e.xact_id, e.seq
+  limit $4`;
+
+/**
  * Both ends of what can be read. `xmin`: everything below is settled, so a snapshot taken later shows it.
  * `xmax`: nothing at or above it has been assigned, so a cursor beyond it comes from a future that a restore
  * has undone.
@@ -72,5 +88,5 @@ export const readEventsByIdSql = `
 /** Whether a generation has kept any event at or beyond a position of it, or has none at all: null where it has none. */
 export const beyondGenerationSql = `
   select (select (e.generation, e.xact_id, e.seq) >= ($1::int, $2::xid8, $3::bigint)
-          from events as e where e.generation = $1
+          from event_headers as e where e.generation = $1
           order by e.generation desc, e.xact_id desc, e.seq desc limit 1) as kept`;

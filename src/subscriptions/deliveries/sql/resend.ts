@@ -2,7 +2,7 @@ import { isRestricted } from '../../reach/sql/restricted.js';
 
 /** Held until the transaction ends, so that no result is recorded between the check and the change. */
 export const lockDeliverySql = `
-  select d.status, d.attempts, exists (select from events as e where e.id = d.event_id) as has_event
+  select d.status, d.attempts, exists (select from event_headers as e where e.id = d.event_id) as has_event
   from deliveries as d where d.id = $1 for no key update of d`;
 
 /** What decides whether an endpoint may still be sent a delivery; its event may have passed retention. */
