@@ -5,6 +5,8 @@ export interface HeldReceiver {
   url: string;
   /** The body of its first request, as soon as that is there. */
   arrived: Promise<string>;
+  /** The bodies of all requests so far, in order of arrival. */
+  bodies: string[];
   /** Lets it answer 200 with this body to what has come and will come. */
   answer(body?: string): void;
   close(): void;
@@ -16,11 +18,14 @@ export async function startHeldReceiver(): Promise<HeldReceiver> {
   const told = new Promise<string | undefined>((resolve) => (answer = resolve));
   let arrive!: (body: string) => void;
   const arrived = new Promise<string>((resolve) => (arrive = resolve));
+  const bodies: string[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      arrive(Buffer.concat(chunks).toString());
+      const body = Buffer.concat(chunks).toString();
+      bodies.push(body);
+      arrive(body);
       void told.then((body) => response.end(body));
     });
   });
@@ -28,6 +33,7 @@ export async function startHeldReceiver(): Promise<HeldReceiver> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     arrived,
+    bodies,
     answer,
     close: () => {
       server.close();

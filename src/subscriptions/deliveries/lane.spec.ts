@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AttemptResult, DueDelivery, Standing, Target } from './delivery.js';
+import { Reach } from '../reach/reach.js';
 import { Lane } from './lane.js';
 import { unlimited } from './targets.js';
 
@@ -191,5 +192,54 @@ describe('a lane', () => {
     lane.resume(target, 0);
     expect(lane.next(0)).toBeUndefined();
     await laneWith().finish();
+  });
+});
+
+describe('a lane whose endpoint can lose something', () => {
+  const access = { reach: Reach.from(['elm']), version: '5', restrictions: '1', until: 100 };
+  const limited: Target = { ...target, owner: 'applications/a', access };
+  const made = [{ id: '1', sequence: 1, event: {} as DueDelivery['event'] }];
+
+  it('takes over only what was numbered under the version that it has heard of', () => {
+    for (const [version, now, isTaken] of [
+      ['5', 0, true],
+      ['6', 0, false],
+      ['5', 100, false],
+    ] as const) {
+      expect(new Lane(limited, '1', limits, 0).take(made, 10, version, now)).toBe(isTaken);
+    }
+    expect(new Lane(target, '1', limits, 0).take(made, 10, '6', 0)).toBe(true);
+  });
+
+  it('sends nothing once the clock may have changed what it may send', () => {
+    const lane = new Lane(limited, '1', limits, 0);
+    take(lane, due(1), due(2));
+    expect(lane.refreshAt).toBe(100);
+    expect(lane.next(99)?.sequence).toBe(1);
+    expect(lane.next(100)).toBeUndefined();
+    lane.resume({ ...limited, access: { ...access, until: Infinity } }, 101);
+    expect(lane.next(101)?.sequence).toBe(2);
+  });
+
+  it('forgets its window where it has lost something, and else keeps it', () => {
+    const grants = {
+      elm: [{ id: 'g', types: ['*'], mode: 'full', purpose: null, agreement: null }],
+    };
+    const reach = Reach.from(grants as never);
+    const granted = { ...limited, access: { ...access, reach } };
+    const changed = (from: Target, to: Partial<typeof access>): boolean => {
+      const lane = new Lane(from, '1', limits, 0);
+      take(lane, due(1));
+      lane.resume({ ...from, access: { ...from.access, version: '6', ...to } }, 0);
+      expect(lane.hasLost).toBe(lane.queued === 0);
+      return lane.hasLost;
+    };
+    expect(changed(limited, {})).toBe(false);
+    expect(changed(limited, { reach: Reach.from(['elm', 'oak']) })).toBe(false);
+    expect(changed(limited, { reach: Reach.from(['oak']) })).toBe(true);
+    expect(changed(limited, { restrictions: '2' })).toBe(false);
+    expect(changed(granted, {})).toBe(false);
+    expect(changed(granted, { restrictions: '2' })).toBe(true);
+    expect(changed(granted, { reach: Reach.from({}) })).toBe(true);
   });
 });

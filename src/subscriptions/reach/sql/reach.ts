@@ -1,7 +1,8 @@
 /**
  * What some owners' endpoints may hear of, with the versions under which that holds, in one snapshot. `changes_in_ms`:
  * when the clock alone changes it, because a grant begins or ends. One row per owner, however many endpoints each has:
- * 50 partners with 100 grants each are 5,000 grants, read in 25 ms.
+ * 5,000 grants of 50 partners with 2,000 endpoints take 170 ms after a change, on a machine with as much else to do; for
+ * each endpoint by itself they took forty times as many rows.
  */
 export const reachSql = `
   select v.version::text, v.restrictions::text,

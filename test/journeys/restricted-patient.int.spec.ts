@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { anApplication, asApplication } from '../support/applications.js';
+import { eventually } from '../support/eventually.js';
+import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
+import {
+  aPartnerWithKey,
+  grant,
+  narrowSilently,
+  restrictSilently,
+  type Partner,
+} from '../support/granted.js';
+import { startHeldReceiver } from '../support/held-receiver.js';
+import { startTestHub, type Api, type TestHub } from '../support/start-hub.js';
+import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
+
+let hub: TestHub;
+let receiver: WebhookReceiver;
+let practice: any;
+let partner: Partner;
+let granted: string;
+
+beforeAll(async () => {
+  hub = await startTestHub();
+  receiver = await startWebhookReceiver();
+});
+afterAll(async () => {
+  await hub.close();
+  await receiver.close();
+});
+
+/** A practice that grants a partner everything, and an endpoint of the partner's at this address. */
+async function stage(url: string, settings: object = {}): Promise<any> {
+  practice = await aPractice(hub);
+  partner = await aPartnerWithKey(hub);
+  granted = await grant(hub, practice, partner, { eventTypes: ['*'] });
+  return anEndpoint(partner, url, settings);
+}
+
+async function anEndpoint(client: Api, url: string, settings: object = {}): Promise<any> {
+  const input = { url, eventTypes: ['*'], ...settings };
+  const { status, body } = await client.api('POST', '/v1/endpoints', input);
+  if (status !== 201) throw new Error(JSON.stringify(body));
+  receiver.setSecret(body.secret, new URL(url).pathname);
+  return body;
+}
+
+const restrict = async (patient: any, restricted = true) => {
+  const path = `/v1/practices/${practice.id}/patients/${patient.id}`;
+  const { status } = await hub.api('PATCH', path, { restricted }, { 'if-match': '*' });
+  expect(status).toBe(200);
+};
+const aCharge = async (change: object) => (await anEntry(hub, practice, 'charges', change)).id;
+const chargesIn = (bodies: { event: any }[]) => bodies.map(({ event }) => event.data.entryId);
+const hashOf = (lines: string) => createHash('sha256').update(lines).digest('hex');
+
+describe('a patient who asks not to be told of', () => {
+  it('is nothing to partners from then on, and what they had of them is hidden', async () => {
+    const settings = { eventTypes: ['charge.*'] };
+    const endpoint = await stage(`${receiver.url}/partner`, settings);
+    const application = await asApplication(hub, await anApplication(hub, [practice]));
+    await anEndpoint(application, `${receiver.url}/application`, settings);
+    receiver.respondWith(() => 204);
+    const [quiet, other] = [await aPatient(hub, practice), await aPatient(hub, practice)];
+    const before = await aCharge({ patientId: quiet.id });
+    const { event } = await receiver.waitFor(
+      ({ event, path }) => path === '/partner' && event.data.entryId === before,
+    );
+    await restrict(quiet);
+    // Also where the whole account is meant, on which nobody else is.
+    await aCharge({ patientId: quiet.id });
+    await aCharge({ accountId: quiet.accountId });
+    const after = await aCharge({ patientId: other.id });
+    await Promise.all(
+      ['/partner', '/application'].map((at) =>
+        receiver.waitFor(({ event, path }) => path === at && event.data.entryId === after),
+      ),
+    );
+    const at = (path: string) => receiver.requests.filter((request) => request.path === path);
+    expect(chargesIn(at('/partner'))).toEqual([before, after]);
+    expect(at('/application')).toHaveLength(4);
+
+    // Under a reason that could be another one, and without a gap that would tell of them.
+    const path = `/v1/endpoints/${endpoint.id}`;
+    const { body } = await partner.api('GET', `${path}/events?after=0`);
+    const last = at('/partner')[1]!.event;
+    expect(body.data).toEqual([
+      { sequence: 1, withheld: 'revoked' },
+      { sequence: 2, event: last },
+    ]);
+    const manifest = async () => (await partner.api('GET', `${path}/manifest`)).body.hash;
+    expect(await manifest()).toBe(hashOf(`1 -\n2 ${last.id}\n`));
+    const missing = await partner.api('POST', `${path}/replays`, { missing: true, dryRun: true });
+    expect(missing.body).toMatchObject({ matched: 0 });
+    const again = await partner.api('POST', `${path}/replays`, { dryRun: true });
+    expect(again.body).toMatchObject({ matched: 1 });
+    const [, delivery] = (await partner.api('GET', `${path}/deliveries`)).body.data;
+    const resent = await partner.api('POST', `/v1/deliveries/${delivery.id}/resend`);
+    expect(resent).toMatchObject({ status: 409, body: { code: 'delivery_withheld' } });
+
+    await restrict(quiet, false);
+    expect(await manifest()).toBe(hashOf(`1 ${event.id}\n2 ${last.id}\n`));
+  });
+
+  it('and does so from the first moment is never heard of', async () => {
+    await stage(`${receiver.url}/born`);
+    receiver.respondWith(() => 204);
+    const quiet = await aPatient(hub, practice, { restricted: true });
+    await aCharge({ accountId: quiet.accountId });
+    const other = await aPatient(hub, practice, { givenName: 'Bea' });
+    const told = () => receiver.requests.filter(({ path }) => path === '/born');
+    await receiver.waitFor(
+      ({ event, path }) => path === '/born' && event.data.patientId === other.id,
+    );
+    const text = JSON.stringify(told());
+    expect(text).not.toContain(quiet.id);
+    expect(text).not.toContain(quiet.accountId);
+  });
+});
+
+describe('a lane that has not heard of a change', () => {
+  // Nobody tells it: without a look at the versions it would go by what it knows for up to five seconds.
+
+  it('does not send by the old terms what was numbered under the new ones', async () => {
+    await stage(`${receiver.url}/terms`, { eventTypes: ['payment.*'] });
+    receiver.respondWith(() => 204);
+    const patient = await aPatient(hub, practice);
+    const pay = async () => {
+      const payer = { type: 'other', name: 'Marker Payer' };
+      const { id } = await anEntry(hub, practice, 'payments', { patientId: patient.id, payer });
+      return receiver.waitFor(({ event }) => event.data.entryId === id);
+    };
+    expect((await pay()).event.data.payer.name).toBe('Marker Payer');
+    await narrowSilently(hub, granted, 'minimum');
+    expect((await pay()).event.data.payer).toEqual({ type: 'other' });
+  });
+
+  it('does not go on with what it holds about a patient once something newer has come', async () => {
+    const held = await startHeldReceiver();
+    try {
+      const settings = { eventTypes: ['charge.*'], maxConcurrency: 1 };
+      const endpoint = await stage(held.url, settings);
+      const [quiet, other] = [await aPatient(hub, practice), await aPatient(hub, practice)];
+      const first = await aCharge({ patientId: other.id });
+      await held.arrived;
+      await aCharge({ patientId: quiet.id });
+      const path = `/v1/endpoints/${endpoint.id}/deliveries`;
+      await eventually(async () =>
+        expect((await partner.api('GET', path)).body.data).toHaveLength(2),
+      );
+      await restrictSilently(hub, quiet);
+      const newer = await aCharge({ patientId: other.id });
+      await eventually(async () =>
+        expect((await partner.api('GET', path)).body.data).toHaveLength(3),
+      );
+      held.answer();
+      await eventually(() => expect(held.bodies).toHaveLength(2));
+      const sent = held.bodies.map((body) => ({ event: JSON.parse(body) }));
+      expect(chargesIn(sent)).toEqual([first, newer]);
+      await eventually(async () =>
+        expect((await partner.api('GET', path)).body.data[1]).toMatchObject({
+          status: 'withheld',
+          withheldReason: 'revoked',
+        }),
+      );
+    } finally {
+      held.answer();
+      await held.close();
+    }
+  });
+});
