@@ -1,3 +1,5 @@
+import { madeAt } from '../database/time-ids.js';
+
 /** One entry as it is written; the database adds its id, its writer and the time. */
 export interface NewEntry {
   /** What was done, as `{resource}.{verb}`: `patient.read`, `key.revoked`. */
@@ -23,7 +25,7 @@ export interface NewEntry {
 export interface AuditEntry {
   action: string;
   actor: string;
-  /** RFC 3339, UTC, milliseconds. */
+  /** RFC 3339, UTC, milliseconds; by the database's clock, and in the id too. */
   at: string;
   correlationId: string | null;
   /** Of a batch, in the order of the leaves of its Merkle tree. */
@@ -42,7 +44,6 @@ export interface AuditEntry {
 export interface EntryRow {
   id: string;
   writer: string;
-  at: Date;
   action: string;
   actor: string;
   on_behalf_of: string | null;
@@ -56,14 +57,14 @@ export interface EntryRow {
   detail: Record<string, unknown>;
 }
 
-export const entryColumns = `id, writer, at, action, actor, on_behalf_of, key_id, practice_id, subject, patient_ids,
+export const entryColumns = `id, writer, action, actor, on_behalf_of, key_id, practice_id, subject, patient_ids,
   delivery_ids, ip, correlation_id, detail`;
 
 export function entryFromRow(row: EntryRow): AuditEntry {
   return {
     action: row.action,
     actor: row.actor,
-    at: row.at.toISOString(),
+    at: madeAt(row.id).toISOString(),
     correlationId: row.correlation_id,
     deliveryIds: row.delivery_ids,
     detail: row.detail,

@@ -22,7 +22,7 @@ export const nextEntrySql = `
  * entry moves from the one to the other.
  */
 export const looseEntriesSql = `
-  select e.id, e.writer, e.at
+  select e.id, e.writer
   from audit_entries as e
   left join (
     select unnest(ids) as id from audit_blocks where sealed_at >= $3::timestamptz and sealed_at < $4::timestamptz

@@ -25,7 +25,6 @@ let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let client: pg.Client;
 let headsFolder: string;
 let key: HeadKey;
-/** Of the only writer, in order. */
 let blocks: (Block & { hash: Buffer })[];
 
 beforeAll(async () => {
@@ -66,12 +65,8 @@ async function writeTrail(): Promise<void> {
       expect(await count(hub.database, 'audit_blocks')).toBeGreaterThan(held);
     });
   }
-  await eventually(async () => {
-    const { rows } = await hub.database.query(
-      `select count(*)::int as open from deliveries where status <> 'delivered'`,
-    );
-    expect(rows).toEqual([{ open: 0 }]);
-  }, 40_000);
+  const open = `deliveries where status <> 'delivered'`;
+  await eventually(async () => expect(await count(hub.database, open)).toBe(0), 40_000);
   await hub.close();
   await receiver.close();
 }
@@ -99,8 +94,7 @@ async function faultAfter(
     await client.query(`set local session_replication_role = replica`);
     for (const [sql, values] of statements) {
       const { rowCount } = await client.query(sql, values);
-      expect({ sql, rowCount }).toEqual({ sql, rowCount: expect.any(Number) });
-      expect(rowCount).toBeGreaterThan(0);
+      expect({ sql, changes: rowCount! > 0 }).toEqual({ sql, changes: true });
     }
     return (await verify()).fault;
   } finally {
@@ -147,10 +141,9 @@ describe('an entry', () => {
     },
   );
 
-  it('whose time, patients or detail was changed is named', async () => {
+  it('whose patients, detail or writer was changed is named', async () => {
     const id = blocks[1]!.ids.at(-1)!;
     for (const change of [
-      `at = at + interval '1 millisecond'`,
       `patient_ids = array[id]`,
       `detail = detail || '{"count": 0}'`,
       `writer = gen_random_uuid()`,

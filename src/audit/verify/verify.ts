@@ -174,7 +174,7 @@ async function checkForLoose(
 async function checkWindow(client: pg.ClientBase, begin: Date, end: Date): Promise<void> {
   let least = idFloor(begin);
   for (;;) {
-    const { rows } = await client.query<{ id: string; writer: string; at: Date }>(looseEntriesSql, [
+    const { rows } = await client.query<{ id: string; writer: string }>(looseEntriesSql, [
       least,
       idFloor(end),
       new Date(begin.getTime() - sealedWithinMs),

@@ -27,9 +27,9 @@ export class Audit1764000000017 implements MigrationInterface {
       $$`);
     await runner.query(`
       create table audit_entries (
+        -- Begins with the time, by the database's clock.
         id uuid not null default hub_uuid_v7() primary key,
         writer uuid not null default hub_audit_writer(),
-        at timestamptz(3) not null default clock_timestamp(),
         -- 'patient.read', 'delivery.batch', 'key.revoked'.
         action text not null,
         -- As events spell it: 'operator', 'applications/{id}', 'system/deliveries'.
