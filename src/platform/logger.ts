@@ -20,6 +20,11 @@ export class Logger implements LoggerService {
     );
   }
 
+  /** Whether anything is written at the most verbose level, for what is dear to put together. */
+  get isTracing(): boolean {
+    return this.pino.isLevelEnabled('trace');
+  }
+
   trace(fields: object | string, message?: string): void {
     this.write('trace', fields, message);
   }

@@ -30,7 +30,7 @@ describeOnBothBuses('what a hub writes about its work', (bus) => {
   let hub: HubProcess;
   let receiver: WebhookReceiver;
   beforeAll(async () => {
-    stage = await openHubStage({ ...bus.settings(), HUB_LOG_LEVEL: 'debug' });
+    stage = await openHubStage({ ...bus.settings(), HUB_LOG_LEVEL: 'trace' });
     [hub, receiver] = await Promise.all([stage.startHub(), startWebhookReceiver()]);
   });
   afterAll(async () => {

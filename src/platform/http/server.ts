@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 
+import { Logger } from '../logger.js';
 import { Metrics } from '../metrics.js';
 import { readJson } from './json-body.js';
 import { problemOf, writeProblem } from './problem.filter.js';
@@ -35,6 +36,22 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : randomUUID();
 }
 
+/** By the route, not the address: that may hold what somebody is looked up by. */
+function traceRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  logger.trace(
+    {
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime),
+      actor: request.caller?.actor,
+      keyId: request.caller?.keyId,
+    },
+    'answered',
+  );
+}
+
 /** What every answer carries, and JSON bodies that may be empty (an action without options). */
 export function prepareServer(app: NestFastifyApplication): void {
   const server = app.getHttpAdapter().getInstance();
@@ -45,8 +62,10 @@ export function prepareServer(app: NestFastifyApplication): void {
     done();
   });
   const { requests } = app.get(Metrics);
+  const logger = app.get(Logger);
   server.addHook('onResponse', (request, reply, done) => {
     requests.inc({ method: request.method, status: `${Math.floor(reply.statusCode / 100)}xx` });
+    if (logger.isTracing) traceRequest(logger, request, reply);
     done();
   });
   // Fastify's own parser for text would hand a text to handlers that expect an object.
