@@ -8,6 +8,8 @@ import {
   eventsFrom,
 } from '../../test/support/factories-patients.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
+import { subscribe } from '../../test/support/streams.js';
+import { startWebhookReceiver } from '../../test/support/webhook-receiver.js';
 import { EnginePool } from '../database/engine-pool.js';
 import { EngineTransactions } from '../database/engine-transactions.js';
 import { Signals } from '../database/signals.js';
@@ -93,6 +95,30 @@ describe('an erasure', () => {
     expect((await hub.api('GET', account)).body.guarantorPatientId).toBeNull();
     // A second order changes nothing.
     expect(await eventsFrom(hub, practice, () => erase(patient))).toEqual([]);
+  });
+
+  it('reaches what waits in a hub’s memory', async () => {
+    const receiver = await startWebhookReceiver();
+    try {
+      // So slow that nearly all of it is still to go, and read already.
+      const slow = await subscribe(hub, receiver, '/slow', { ratePerSecond: 1 });
+      const patient = await aPatient(hub, practice);
+      for (let i = 0; i < 20; i += 1) {
+        await anEntry(hub, practice, 'charges', { patientId: patient.id });
+      }
+      await receiver.waitForCount(2);
+      const { counts } = await erase(patient);
+      expect(counts.deliveries).toBeGreaterThan(10);
+      const sent = receiver.requests.length;
+      const told = await receiver.waitFor(({ event }) => event.type === 'patient.erased');
+      // One more may have been on its way.
+      expect(receiver.requests.indexOf(told) - sent).toBeLessThanOrEqual(1);
+      const { data } = (await hub.api('GET', `/v1/endpoints/${slow.id}/events?after=0`)).body;
+      expect(data.at(-1).event.type).toBe('patient.erased');
+      expect(data.at(-2).withheld).toBe('erased');
+    } finally {
+      await receiver.close();
+    }
   });
 
   it('is the only way past what is append-only', async () => {

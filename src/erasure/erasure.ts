@@ -21,8 +21,10 @@ import {
   eraseEventsSql,
   eraseResponsesSql,
   finishSql,
+  isWithheldSql,
   openDeliveriesSql,
   responsesSql,
+  tellHubsSql,
 } from './sql/erase-history.js';
 
 /** Events looked at in one transaction: some 20 ms, in which readers of the log wait. */
@@ -93,14 +95,12 @@ export class Erasure {
   async run(request: ErasureRequest): Promise<ErasureRow> {
     const erasure = await this.transactions.run((tx) => eraseRecord(tx, this.outbox, request));
     if (erasure.finished_at) return erasure;
-    this.signals.emit('deliveries');
     await this.withhold(erasure);
     await this.eraseEvents(erasure, true);
     await this.eraseResponses(erasure);
     await this.eraseAnswers(erasure);
     // What was routed meanwhile, before its event was erased.
     await this.withhold(erasure);
-    this.signals.emit('deliveries');
     await this.pool.query(finishSql, [erasure.id]);
     return this.find(request);
   }
@@ -117,9 +117,14 @@ export class Erasure {
     for (const { id } of rows) {
       await this.pool.transaction(async (client) => {
         await client.query(withholdSql, [[id], 'erased']);
-        await client.query(addCountsSql, [erasure.id, null, { deliveries: 1 }]);
+        // What was to be sent once more stays delivered.
+        const { rowCount } = await client.query(isWithheldSql, [id]);
+        await client.query(addCountsSql, [erasure.id, null, { deliveries: rowCount }]);
       });
     }
+    // What lanes have in memory they read again, and find it withheld.
+    await this.pool.query(tellHubsSql, [erasure.id]);
+    this.signals.emit('keys');
   }
 
   private async eraseEvents(erasure: ErasureRow, forGood: boolean): Promise<number> {

@@ -1,6 +1,5 @@
 import { lockPractices, type EventTx } from '../database/transactions.js';
 import type { AnyNewEvent, Cause, Outbox } from '../events/outbox/outbox.js';
-import { raiseSetVersionSql } from '../subscriptions/endpoints/sql/endpoint-set.js';
 import { goesAlong, type AccountOf } from './erasure.rules.js';
 import {
   accountsSql,
@@ -85,8 +84,6 @@ export async function eraseRecord(
   };
   await outbox.append(tx, cause, events);
   await tx.query(addCountsSql, [erasure!.id, null, counts]);
-  // Lanes forget what they have in memory and read it anew.
-  await tx.query(raiseSetVersionSql);
   return { ...erasure!, counts };
 }
 

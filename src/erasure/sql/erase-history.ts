@@ -42,6 +42,9 @@ export const openDeliveriesSql = `
   ) as e
   where ${isAbout('e')}`;
 
+export const isWithheldSql = `
+  select from deliveries where id = $1 and status = 'withheld' and withheld_reason = 'erased'`;
+
 /** What receivers answered to failed attempts may echo what they were sent. */
 export const responsesSql = `
   select r.delivery_id, r.number
@@ -61,6 +64,9 @@ export const addCountsSql = `
     select coalesce(jsonb_object_agg(key, coalesce((counts ->> key)::int, 0) + value::int), '{}') from jsonb_each_text($3)
   )
   where id = $1`;
+
+/** For hubs that miss the signal. */
+export const tellHubsSql = `update erasures set erased_at = clock_timestamp() where id = $1`;
 
 export const finishSql = `
   update erasures set finished_at = clock_timestamp() where id = $1 and finished_at is null`;
