@@ -37,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => hub.close());
 
 function erase({ id }: { id: string }, withAccount = false): Promise<ErasureRow> {
-  return erasure.run({ practiceId: practice.id, patientId: id, withAccount });
+  return erasure.run({ practiceId: practice.id, patientId: id, withAccount, orderedBy: 'Dr. Roe' });
 }
 
 const pathOf = ({ id }: { id: string }) => `/v1/practices/${practice.id}/patients/${id}`;
@@ -93,6 +93,15 @@ describe('an erasure', () => {
     expect(events.map(({ type }) => type)).toEqual(['account.guarantor_changed', 'patient.erased']);
     expect(events[1]).toMatchObject({ subject: `patients/${patient.id}`, actor: 'system/erasure' });
     expect((await hub.api('GET', account)).body.guarantorPatientId).toBeNull();
+    const audited = await hub.api('GET', `/v1/audit?actor=system/erasure`);
+    expect(
+      audited.body.data
+        .filter(({ subject }: any) => subject === `patients/${patient.id}`)
+        .map(({ action, onBehalfOf }: any) => [action, onBehalfOf]),
+    ).toEqual([
+      ['patient.erased', 'Dr. Roe'],
+      ['patient.erasure_finished', 'Dr. Roe'],
+    ]);
     // A second order changes nothing.
     expect(await eventsFrom(hub, practice, () => erase(patient))).toEqual([]);
   });

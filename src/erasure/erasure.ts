@@ -1,3 +1,4 @@
+import { writeEntriesSql } from '../audit/sql/write.js';
 import type { EnginePool } from '../database/engine-pool.js';
 import type { EngineTransactions } from '../database/engine-transactions.js';
 import type { Signals } from '../database/signals.js';
@@ -7,13 +8,12 @@ import { erasedMark } from '../sealing/data-key.js';
 import type { DataKeys } from '../sealing/data-keys.js';
 import { withholdSql } from '../subscriptions/deliveries/sql/record.js';
 import {
-  ErasureRefused,
+  entryOf,
   eraseRecord,
   type Counts,
   type ErasureRequest,
   type ErasureRow,
 } from './patient-record.js';
-import { findErasureSql } from './sql/erase-record.js';
 import {
   addCountsSql,
   answersSql,
@@ -101,14 +101,18 @@ export class Erasure {
     await this.eraseAnswers(erasure);
     // What was routed meanwhile, before its event was erased.
     await this.withhold(erasure);
-    await this.pool.query(finishSql, [erasure.id]);
-    return this.find(request);
+    return this.finish(erasure, request.orderedBy);
   }
 
-  private async find({ practiceId, patientId }: ErasureRequest): Promise<ErasureRow> {
-    const { rows } = await this.pool.query<ErasureRow>(findErasureSql, [practiceId, patientId]);
-    if (!rows[0]) throw new ErasureRefused('The erasure is not on record.');
-    return rows[0];
+  private finish({ id }: ErasureRow, onBehalfOf: string): Promise<ErasureRow> {
+    return this.pool.transaction(async (client) => {
+      const { rows } = await client.query<ErasureRow>(finishSql, [id]);
+      const done = rows[0]!;
+      const told = { counts: done.counts, accounts: done.account_ids, onBehalfOf };
+      const entry = entryOf(done, 'patient.erasure_finished', told);
+      await client.query(writeEntriesSql, [JSON.stringify([entry])]);
+      return done;
+    });
   }
 
   // One by one: whoever records results locks several, in an order of its own.

@@ -69,7 +69,7 @@ export const addCountsSql = `
 export const tellHubsSql = `update erasures set erased_at = clock_timestamp() where id = $1`;
 
 export const finishSql = `
-  update erasures set finished_at = clock_timestamp() where id = $1 and finished_at is null`;
+  update erasures set finished_at = clock_timestamp() where id = $1 returning *`;
 
 /** Kept answers to requests about the practice, $5 at a time after the key ($2, $3, $4): what is in them is sealed. */
 export const answersSql = `
