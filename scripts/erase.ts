@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { EnginePool } from '../src/database/engine-pool.js';
 import { EngineTransactions } from '../src/database/engine-transactions.js';
@@ -17,7 +18,7 @@ const HELP = `Erases a patient from all that the hub keeps, and reports what it 
   npm run erase -- --practice ID --patient ID --yes        erases; what was cut off goes on when it is run again
 
   --with-account   the account too, though it is in another's name, if nobody else is on it
-  --by NAME        who gave the order; told with patient.erased
+  --by NAME        who gave the order, for the audit trail; else the user who runs the command
   --json           the report as JSON
 
 Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR. It takes the
@@ -60,7 +61,7 @@ async function main(args: string[]): Promise<void> {
       practiceId: values.practice!,
       patientId: values.patient!,
       withAccount: values['with-account'],
-      ...(values.by && { orderedBy: values.by }),
+      orderedBy: values.by ?? userInfo().username,
     };
     const isPreview = values['dry-run'];
     const done = isPreview ? await erasure.preview(request) : await erasure.run(request);

@@ -8,6 +8,8 @@ import {
   eventsFrom,
 } from '../../test/support/factories-patients.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
+import { subscribe } from '../../test/support/streams.js';
+import { startWebhookReceiver } from '../../test/support/webhook-receiver.js';
 import { EnginePool } from '../database/engine-pool.js';
 import { EngineTransactions } from '../database/engine-transactions.js';
 import { Signals } from '../database/signals.js';
@@ -35,7 +37,7 @@ beforeAll(async () => {
 afterAll(() => hub.close());
 
 function erase({ id }: { id: string }, withAccount = false): Promise<ErasureRow> {
-  return erasure.run({ practiceId: practice.id, patientId: id, withAccount });
+  return erasure.run({ practiceId: practice.id, patientId: id, withAccount, orderedBy: 'Dr. Roe' });
 }
 
 const pathOf = ({ id }: { id: string }) => `/v1/practices/${practice.id}/patients/${id}`;
@@ -91,8 +93,41 @@ describe('an erasure', () => {
     expect(events.map(({ type }) => type)).toEqual(['account.guarantor_changed', 'patient.erased']);
     expect(events[1]).toMatchObject({ subject: `patients/${patient.id}`, actor: 'system/erasure' });
     expect((await hub.api('GET', account)).body.guarantorPatientId).toBeNull();
+    const audited = await hub.api('GET', `/v1/audit?actor=system/erasure`);
+    expect(
+      audited.body.data
+        .filter(({ subject }: any) => subject === `patients/${patient.id}`)
+        .map(({ action, onBehalfOf }: any) => [action, onBehalfOf]),
+    ).toEqual([
+      ['patient.erased', 'Dr. Roe'],
+      ['patient.erasure_finished', 'Dr. Roe'],
+    ]);
     // A second order changes nothing.
     expect(await eventsFrom(hub, practice, () => erase(patient))).toEqual([]);
+  });
+
+  it('reaches what waits in a hub’s memory', async () => {
+    const receiver = await startWebhookReceiver();
+    try {
+      // So slow that nearly all of it is still to go, and read already.
+      const slow = await subscribe(hub, receiver, '/slow', { ratePerSecond: 1 });
+      const patient = await aPatient(hub, practice);
+      for (let i = 0; i < 20; i += 1) {
+        await anEntry(hub, practice, 'charges', { patientId: patient.id });
+      }
+      await receiver.waitForCount(2);
+      const { counts } = await erase(patient);
+      expect(counts.deliveries).toBeGreaterThan(10);
+      const sent = receiver.requests.length;
+      const told = await receiver.waitFor(({ event }) => event.type === 'patient.erased');
+      // One more may have been on its way.
+      expect(receiver.requests.indexOf(told) - sent).toBeLessThanOrEqual(1);
+      const { data } = (await hub.api('GET', `/v1/endpoints/${slow.id}/events?after=0`)).body;
+      expect(data.at(-1).event.type).toBe('patient.erased');
+      expect(data.at(-2).withheld).toBe('erased');
+    } finally {
+      await receiver.close();
+    }
   });
 
   it('is the only way past what is append-only', async () => {

@@ -1,3 +1,4 @@
+import { writeEntriesSql } from '../audit/sql/write.js';
 import type { EnginePool } from '../database/engine-pool.js';
 import type { EngineTransactions } from '../database/engine-transactions.js';
 import type { Signals } from '../database/signals.js';
@@ -7,13 +8,12 @@ import { erasedMark } from '../sealing/data-key.js';
 import type { DataKeys } from '../sealing/data-keys.js';
 import { withholdSql } from '../subscriptions/deliveries/sql/record.js';
 import {
-  ErasureRefused,
+  entryOf,
   eraseRecord,
   type Counts,
   type ErasureRequest,
   type ErasureRow,
 } from './patient-record.js';
-import { findErasureSql } from './sql/erase-record.js';
 import {
   addCountsSql,
   answersSql,
@@ -21,8 +21,10 @@ import {
   eraseEventsSql,
   eraseResponsesSql,
   finishSql,
+  isWithheldSql,
   openDeliveriesSql,
   responsesSql,
+  tellHubsSql,
 } from './sql/erase-history.js';
 
 /** Events looked at in one transaction: some 20 ms, in which readers of the log wait. */
@@ -93,22 +95,24 @@ export class Erasure {
   async run(request: ErasureRequest): Promise<ErasureRow> {
     const erasure = await this.transactions.run((tx) => eraseRecord(tx, this.outbox, request));
     if (erasure.finished_at) return erasure;
-    this.signals.emit('deliveries');
     await this.withhold(erasure);
     await this.eraseEvents(erasure, true);
     await this.eraseResponses(erasure);
     await this.eraseAnswers(erasure);
     // What was routed meanwhile, before its event was erased.
     await this.withhold(erasure);
-    this.signals.emit('deliveries');
-    await this.pool.query(finishSql, [erasure.id]);
-    return this.find(request);
+    return this.finish(erasure, request.orderedBy);
   }
 
-  private async find({ practiceId, patientId }: ErasureRequest): Promise<ErasureRow> {
-    const { rows } = await this.pool.query<ErasureRow>(findErasureSql, [practiceId, patientId]);
-    if (!rows[0]) throw new ErasureRefused('The erasure is not on record.');
-    return rows[0];
+  private finish({ id }: ErasureRow, onBehalfOf: string): Promise<ErasureRow> {
+    return this.pool.transaction(async (client) => {
+      const { rows } = await client.query<ErasureRow>(finishSql, [id]);
+      const done = rows[0]!;
+      const told = { counts: done.counts, accounts: done.account_ids, onBehalfOf };
+      const entry = entryOf(done, 'patient.erasure_finished', told);
+      await client.query(writeEntriesSql, [JSON.stringify([entry])]);
+      return done;
+    });
   }
 
   // One by one: whoever records results locks several, in an order of its own.
@@ -117,9 +121,14 @@ export class Erasure {
     for (const { id } of rows) {
       await this.pool.transaction(async (client) => {
         await client.query(withholdSql, [[id], 'erased']);
-        await client.query(addCountsSql, [erasure.id, null, { deliveries: 1 }]);
+        // What was to be sent once more stays delivered.
+        const { rowCount } = await client.query(isWithheldSql, [id]);
+        await client.query(addCountsSql, [erasure.id, null, { deliveries: rowCount }]);
       });
     }
+    // What lanes have in memory they read again, and find it withheld.
+    await this.pool.query(tellHubsSql, [erasure.id]);
+    this.signals.emit('keys');
   }
 
   private async eraseEvents(erasure: ErasureRow, forGood: boolean): Promise<number> {

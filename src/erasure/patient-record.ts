@@ -1,6 +1,7 @@
+import type { NewEntry } from '../audit/audit-entry.js';
+import { writeEntriesSql } from '../audit/sql/write.js';
 import { lockPractices, type EventTx } from '../database/transactions.js';
 import type { AnyNewEvent, Cause, Outbox } from '../events/outbox/outbox.js';
-import { raiseSetVersionSql } from '../subscriptions/endpoints/sql/endpoint-set.js';
 import { goesAlong, type AccountOf } from './erasure.rules.js';
 import {
   accountsSql,
@@ -21,9 +22,11 @@ export interface ErasureRequest {
   patientId: string;
   /** The account goes too, though it is in another's name, if nobody else is on it. */
   withAccount: boolean;
-  /** Who gave the order; goes on record with `patient.erased`. */
-  orderedBy?: string;
+  /** Who gave the order; goes on record. */
+  orderedBy: string;
 }
+
+const actor = 'system/erasure';
 
 /** How many of what were erased. */
 export type Counts = Record<string, number>;
@@ -80,16 +83,30 @@ export async function eraseRecord(
     .map(({ id }) => id);
   const [erasure] = await tx.query<ErasureRow[]>(beginErasureSql, [...about, accounts]);
   const { counts, events } = await eraseRows(tx, about, accounts);
-  const cause: Cause = {
-    actor: 'system/erasure',
-    correlationId: erasure!.id,
-    ...(orderedBy && { onBehalfOf: orderedBy }),
-  };
+  const cause: Cause = { actor, correlationId: erasure!.id, onBehalfOf: orderedBy };
   await outbox.append(tx, cause, events);
   await tx.query(addCountsSql, [erasure!.id, null, counts]);
-  // Lanes forget what they have in memory and read it anew.
-  await tx.query(raiseSetVersionSql);
+  const entry = entryOf(erasure!, 'patient.erased', { counts, accounts, onBehalfOf: orderedBy });
+  await tx.query(writeEntriesSql, [JSON.stringify([entry])]);
   return { ...erasure!, counts };
+}
+
+/** Of the audit trail; the second one tells what came of it. */
+export function entryOf(
+  { id, practice_id, patient_id }: ErasureRow,
+  action: 'patient.erased' | 'patient.erasure_finished',
+  { onBehalfOf, ...detail }: { counts: Counts; accounts: string[]; onBehalfOf: string },
+): NewEntry {
+  return {
+    action,
+    actor,
+    onBehalfOf,
+    practiceId: practice_id,
+    subject: `patients/${patient_id}`,
+    patientIds: [patient_id],
+    correlationId: id,
+    detail,
+  };
 }
 
 async function eraseRows(

@@ -7,6 +7,7 @@ import type { MasterKeys } from './master-keys.js';
 import {
   activeKeysSql,
   changedKeysSql,
+  erasedAtSql,
   keysByNumberSql,
   makeKeysSql,
   ownKeysSql,
@@ -44,6 +45,7 @@ export class DataKeys {
   private readonly observers = new Set<() => void>();
   private ownKey?: DataKey;
   private seenThrough = new Date(0).toISOString();
+  private erasedAt: string | null = null;
   private timer?: NodeJS.Timeout;
   private silence?: () => void;
   private following: Promise<void> = Promise.resolve();
@@ -129,7 +131,10 @@ export class DataKeys {
     }
   }
 
-  /** Calls `observer` when keys were destroyed: what was opened with them is not to be kept. */
+  /**
+   * Calls `observer` when keys were destroyed, or something was erased without its key: what was opened before is not
+   * to be kept.
+   */
   onDestroyed(observer: () => void): () => void {
     this.observers.add(observer);
     return () => this.observers.delete(observer);
@@ -215,7 +220,13 @@ export class DataKeys {
       text: changedKeysSql,
       values: [this.seenThrough],
     });
-    let destroyed = false;
+    const { rows: erasures } = await this.pool.query<{ at: string | null }>({
+      name: 'erased-at',
+      text: erasedAtSql,
+    });
+    const { at } = erasures[0]!;
+    let destroyed = at !== this.erasedAt;
+    this.erasedAt = at;
     for (const { number, practice_id, destroyed: isDestroyed, changed_at } of rows) {
       this.seenThrough = changed_at;
       if (practice_id === null) {

@@ -17,3 +17,16 @@ export async function aGrantedPartner(
   );
   return { partnerId, grantId, actor: `partners/${partnerId}` };
 }
+
+/** Makes an endpoint a partner's, of live practices. */
+export async function giveTo(
+  { database }: Database,
+  endpoint: { id: string },
+  { actor }: { actor: string },
+): Promise<void> {
+  await database.query(
+    `with given as (update endpoints set owner = $2, sandbox = false, version = version + 1 where id = $1)
+     update endpoint_set_version set version = version + 1`,
+    [endpoint.id, actor],
+  );
+}

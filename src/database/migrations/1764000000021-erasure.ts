@@ -15,8 +15,11 @@ export class Erasure1764000000021 implements MigrationInterface {
         events_through uuid not null default '00000000-0000-0000-0000-000000000000',
         -- How many of what were erased so far; each number is written with what it counts.
         counts jsonb not null default '{}',
+        -- When something was erased last that a hub may have opened before: hubs look for it.
+        erased_at timestamptz,
         finished_at timestamptz(3)
       )`);
+    await runner.query(`create index erasures_erased on erasures (erased_at)`);
     await runner.query(`create index erasures_practice on erasures (practice_id)`);
 
     // Whether a change of what is append-only does nothing but erase what an erasure on record is about. Asked only

@@ -42,6 +42,9 @@ export const openDeliveriesSql = `
   ) as e
   where ${isAbout('e')}`;
 
+export const isWithheldSql = `
+  select from deliveries where id = $1 and status = 'withheld' and withheld_reason = 'erased'`;
+
 /** What receivers answered to failed attempts may echo what they were sent. */
 export const responsesSql = `
   select r.delivery_id, r.number
@@ -62,8 +65,11 @@ export const addCountsSql = `
   )
   where id = $1`;
 
+/** For hubs that miss the signal. */
+export const tellHubsSql = `update erasures set erased_at = clock_timestamp() where id = $1`;
+
 export const finishSql = `
-  update erasures set finished_at = clock_timestamp() where id = $1 and finished_at is null`;
+  update erasures set finished_at = clock_timestamp() where id = $1 returning *`;
 
 /** Kept answers to requests about the practice, $5 at a time after the key ($2, $3, $4): what is in them is sealed. */
 export const answersSql = `

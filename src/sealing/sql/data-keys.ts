@@ -31,6 +31,9 @@ export const changedKeysSql = `
   select number, practice_id, destroyed_at is not null as destroyed, changed_at::text
   from data_keys where changed_at > $1::timestamptz - interval '1 minute' order by changed_at`;
 
+/** When something was last erased by itself, without its key. */
+export const erasedAtSql = `select max(erased_at)::text as at from erasures`;
+
 /** Under which master keys data keys are wrapped, and how many. */
 export const masterKeysInUseSql = `
   select master_key_id as id, count(*)::int as count from data_keys where destroyed_at is null
