@@ -3,7 +3,7 @@ export const endpointSetVersionSql = `select version from endpoint_set_version`;
 
 /** The enabled endpoints, each with the practices that it wants and that its owner reaches today; null: all. */
 export const listenersSql = `
-  select id, owner, event_types, hub_practices_of_endpoint(owner, practice_ids, sandbox) as practice_ids, exclude_own, filter, payload_mode, from_generation, from_xact_id::text
+  select id, owner, sandbox, event_types, hub_practices_of_endpoint(owner, practice_ids, sandbox) as practice_ids, exclude_own, filter, payload_mode, from_generation, from_xact_id::text
   from endpoints
   where enabled and deleted_at is null`;
 

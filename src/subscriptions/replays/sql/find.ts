@@ -23,7 +23,7 @@ export const matchingDeliveriesSql = `
 
 /** The endpoint as fan-out would see it if it were enabled, and had been there from the start. */
 export const listenerSql = `
-  select id, owner, event_types, hub_practices_of_endpoint(owner, practice_ids, sandbox) as practice_ids, exclude_own, filter, payload_mode
+  select id, owner, sandbox, event_types, hub_practices_of_endpoint(owner, practice_ids, sandbox) as practice_ids, exclude_own, filter, payload_mode
   from endpoints where id = $1 and deleted_at is null`;
 
 /** How far fan-out has got: what lies beyond, and what was parked, it will still handle itself. */
