@@ -12,6 +12,7 @@ import { DeliveryEngine1764000000010 } from './migrations/1764000000010-delivery
 import { EndpointEnabled1764000000011 } from './migrations/1764000000011-endpoint-enabled.js';
 import { Applications1764000000012 } from './migrations/1764000000012-applications.js';
 import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
+import { Grants1764000000014 } from './migrations/1764000000014-grants.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
 
@@ -29,6 +30,7 @@ const migrations = [
   EndpointEnabled1764000000011,
   Applications1764000000012,
   Partners1764000000013,
+  Grants1764000000014,
   Sealing1764000000016,
   AccessTokens1764000000019,
 ];
