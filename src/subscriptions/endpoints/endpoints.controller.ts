@@ -13,7 +13,7 @@ import {
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -37,6 +37,7 @@ import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 @ApiTags('endpoints')
 @Controller('v1/endpoints')
 @OpenToApplications()
+@OpenToPartners()
 @UseGuards(EndpointOwnerGuard)
 export class EndpointsController {
   constructor(
