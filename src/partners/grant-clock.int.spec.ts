@@ -3,6 +3,7 @@ import { anApplication } from '../../test/support/applications.js';
 import { eventually } from '../../test/support/eventually.js';
 import { aPractice } from '../../test/support/factories-patients.js';
 import { aGrant, aPartner, asPartner, inDays } from '../../test/support/partners.js';
+import { readEvents } from '../../test/support/sealed.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../../test/support/webhook-receiver.js';
 
@@ -26,11 +27,7 @@ afterAll(async () => {
 });
 
 async function toldOf(grant: { id: string }, type: string): Promise<any[]> {
-  const { rows } = await hub.database.query(
-    `select source, actor, data from events where subject = $1 and type = $2 order by seq`,
-    [`grants/${grant.id}`, type],
-  );
-  return rows;
+  return readEvents(hub.database, 'subject = $1 and type = $2', [`grants/${grant.id}`, type]);
 }
 
 async function setVersion(): Promise<number> {

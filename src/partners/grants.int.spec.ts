@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication } from '../../test/support/applications.js';
 import { aPractice } from '../../test/support/factories-patients.js';
 import { aGrant, aPartner, asPartner, inDays } from '../../test/support/partners.js';
+import { readEvents } from '../../test/support/sealed.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 
 let hub: TestHub;
@@ -39,12 +40,8 @@ async function setVersion(): Promise<number> {
 
 /** What was said of a grant, to whom, in the log's order. */
 async function toldOf(grant: { id: string }, owner?: string): Promise<any[]> {
-  const { rows } = await hub.database.query(
-    `select type, practice_id, source, subject_version, actor, data from events
-     where subject = $1 and ($2::text is null or source = '/' || $2) order by generation, xact_id, seq`,
-    [`grants/${grant.id}`, owner],
-  );
-  return rows;
+  const events = await readEvents(hub.database, 'subject = $1', [`grants/${grant.id}`]);
+  return events.filter(({ source }) => owner === undefined || source === `/${owner}`);
 }
 
 describe('a grant', () => {
