@@ -1,5 +1,5 @@
 /** The invariants of ARCHITECTURE.md, as rules. `npm run arch` checks them. */
-const business = '^src/(practices|patients|appointments|payments|reminders)/';
+const business = '^src/(practices|patients|appointments|payments|reminders|partners)/';
 const tests = '\\.(spec|contract)\\.ts$';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -18,7 +18,9 @@ module.exports = {
         '2. Subscriptions and real-time channels carry any event and know no module that makes one.',
       severity: 'error',
       from: { path: '^src/(subscriptions|realtime|events)/', pathNot: tests },
-      to: { path: '^src/(practices|patients|appointments|payments|reminders|identities)/' },
+      to: {
+        path: '^src/(practices|patients|appointments|payments|reminders|identities|partners)/',
+      },
     },
     {
       name: 'kafka-in-one-place',

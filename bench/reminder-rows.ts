@@ -35,8 +35,8 @@ export async function prepareBurst(
       [practices],
     );
     await client.query(
-      `insert into practices (id, name, kind, time_zone, currency, reminder_rules)
-       select practice_id, 'Elm Street Dental', 'dental', zone, 'USD',
+      `insert into practices (id, name, kind, time_zone, currency, requires_agreements, reminder_rules)
+       select practice_id, 'Elm Street Dental', 'dental', zone, 'USD', true,
               jsonb_build_array(jsonb_build_object('id', rule_id, 'leadMinutes', 30, 'onLate', 'nearest'))
        from burst`,
     );

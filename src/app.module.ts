@@ -7,6 +7,7 @@ import { EventsModule } from './events/events.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HousekeepingModule } from './housekeeping/housekeeping.module.js';
 import { IdentitiesModule } from './identities/identities.module.js';
+import { PartnersModule } from './partners/partners.module.js';
 import { PatientsModule } from './patients/patients.module.js';
 import { PaymentsModule } from './payments/payments.module.js';
 import { PlatformModule, type Foundation } from './platform/platform.module.js';
@@ -28,6 +29,7 @@ export class AppModule {
         HousekeepingModule,
         IdentitiesModule,
         PracticesModule,
+        PartnersModule,
         PatientsModule,
         AppointmentsModule,
         PaymentsModule,

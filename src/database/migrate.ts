@@ -12,6 +12,7 @@ import { DeliveryEngine1764000000010 } from './migrations/1764000000010-delivery
 import { EndpointEnabled1764000000011 } from './migrations/1764000000011-endpoint-enabled.js';
 import { Applications1764000000012 } from './migrations/1764000000012-applications.js';
 import { Partners1764000000013 } from './migrations/1764000000013-partners.js';
+import { Grants1764000000014 } from './migrations/1764000000014-grants.js';
 import { Reach1764000000015 } from './migrations/1764000000015-reach.js';
 import { Sealing1764000000016 } from './migrations/1764000000016-sealing.js';
 import { Audit1764000000017 } from './migrations/1764000000017-audit.js';
@@ -36,6 +37,7 @@ const migrations = [
   EndpointEnabled1764000000011,
   Applications1764000000012,
   Partners1764000000013,
+  Grants1764000000014,
   Reach1764000000015,
   Sealing1764000000016,
   Audit1764000000017,

@@ -7,7 +7,7 @@ export class ApiKey {
   @PrimaryColumn('uuid')
   id: string;
 
-  /** As events spell an actor: `applications/{id}`. */
+  /** As events spell an actor: `applications/{id}`, `partners/{id}`. */
   @Column('text', { select: false })
   owner: string;
 

@@ -1,12 +1,11 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { Signals } from '../database/signals.js';
 import { NeedsKey } from '../platform/access/access.guard.js';
-import { Answer } from '../platform/http/answer.js';
-import { Commands } from '../platform/http/commands.js';
+import type { Answer } from '../platform/http/answer.js';
 import { IdOf } from '../platform/http/input.pipe.js';
 import type { Page } from '../platform/http/lists.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
+import { ApiKeyCommands, type KeyOwner } from './api-key-commands.js';
 import { ApiKeyListQuery, ApiKeyPage, CreatedApiKey, NewApiKey } from './api-key.dto.js';
 import type { ApiKey } from './api-key.entity.js';
 import { ApiKeys } from './api-keys.service.js';
@@ -20,9 +19,8 @@ import { HoldsNoPatientData } from '../audit/reads.interceptor.js';
 export class ApiKeysController {
   constructor(
     private readonly keys: ApiKeys,
+    private readonly commands: ApiKeyCommands,
     private readonly applications: ApplicationsService,
-    private readonly commands: Commands,
-    private readonly signals: Signals,
   ) {}
 
   @Post()
@@ -37,11 +35,7 @@ export class ApiKeysController {
     @Param('applicationId', new IdOf('application')) applicationId: string,
     @Body() body: NewApiKey,
   ): Promise<Answer> {
-    return this.commands.run(context, [], async (tx) => {
-      await this.applications.lock(tx, applicationId);
-      const { apiKey, key } = await this.keys.create(tx, ownerOf(applicationId), body);
-      return Answer.created(`/v1/applications/${applicationId}/keys/${apiKey.id}`, apiKey, { key });
-    });
+    return this.commands.create(context, this.owner(applicationId), body);
   }
 
   @Get()
@@ -51,26 +45,20 @@ export class ApiKeysController {
     @Query() query: ApiKeyListQuery,
   ): Promise<Page<ApiKey>> {
     await this.applications.get(applicationId);
-    return this.keys.list(ownerOf(applicationId), query);
+    return this.keys.list(this.owner(applicationId).name, query);
   }
 
   @Delete(':keyId')
   @ApiNoContentResponse({ description: 'Revoked: it opens nothing any more. Needs no If-Match.' })
-  async revoke(
+  revoke(
     @Context() context: RequestContext,
     @Param('applicationId', new IdOf('application')) applicationId: string,
     @Param('keyId', new IdOf('key')) id: string,
   ): Promise<Answer> {
-    const answer = await this.commands.run(context, [], async (tx) => {
-      await this.applications.lock(tx, applicationId);
-      await this.keys.revoke(tx, ownerOf(applicationId), id);
-      return Answer.noContent();
-    });
-    this.signals.emit('access');
-    return answer;
+    return this.commands.revoke(context, this.owner(applicationId), id);
   }
-}
 
-function ownerOf(applicationId: string): string {
-  return `applications/${applicationId}`;
+  private owner(id: string): KeyOwner {
+    return { name: `applications/${id}`, lock: (tx) => this.applications.lock(tx, id) };
+  }
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { ApiKeyCommands } from './api-key-commands.js';
 import { ApiKey } from './api-key.entity.js';
 import { ApiKeysController } from './api-keys.controller.js';
 import { ApiKeys } from './api-keys.service.js';
@@ -14,6 +15,7 @@ import { Tokens } from './tokens.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Application, ApiKey])],
   controllers: [ApplicationsController, ApiKeysController, MeController, TokensController],
-  providers: [ApplicationsService, ApiKeys, Tokens],
+  providers: [ApplicationsService, ApiKeys, ApiKeyCommands, Tokens],
+  exports: [ApiKeys, ApiKeyCommands],
 })
 export class IdentitiesModule {}

@@ -1,12 +1,16 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications, WithinReach } from '../platform/access/access.guard.js';
+import {
+  OpenToApplications,
+  OpenToPartners,
+  WithinReach,
+} from '../platform/access/access.guard.js';
 import { keyModes, scopes, type KeyMode, type Scope } from '../platform/access/api-key.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
 import { HoldsNoPatientData } from '../audit/reads.interceptor.js';
 
 class Me {
-  @ApiProperty({ enum: ['operator', 'application'] })
+  @ApiProperty({ enum: ['operator', 'application', 'partner'] })
   kind: string;
 
   @ApiProperty({ description: 'As the `actor` of events and the `owner` of endpoints names it.' })
@@ -27,6 +31,7 @@ class Me {
 @ApiTags('applications')
 @Controller('v1/me')
 @OpenToApplications()
+@OpenToPartners()
 @WithinReach()
 export class MeController {
   @Get()

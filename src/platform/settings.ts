@@ -223,6 +223,12 @@ const definitions = {
     read: integer(1, 100),
     fallback: '6',
   }),
+  grantExpiryNoticeDays: withDefault({
+    env: 'HUB_GRANT_EXPIRY_NOTICE_DAYS',
+    doc: "How many days before a grant's end grant.expiring tells its partner.",
+    read: integer(1, 365),
+    fallback: '30',
+  }),
   leaseSeconds: withDefault({
     env: 'HUB_LEASE_SECONDS',
     doc: 'After how long without a sign of life another hub takes over the work of one that died.',

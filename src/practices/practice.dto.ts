@@ -58,6 +58,13 @@ export class NewPractice {
   @Flag({ optional: true, description: 'For trying things out; reached by test keys only.' })
   sandbox?: boolean;
 
+  @Flag({
+    optional: true,
+    description:
+      'Whether every grant needs agreementReference, purpose and expiresAt: always at dental and medical practices, at veterinary ones if they say so.',
+  })
+  requiresAgreements?: boolean;
+
   @NestedList(() => ExternalId, { most: mostExternalIds, optional: true })
   externalIds?: ExternalId[];
 
@@ -77,7 +84,7 @@ export class ChangedReminderRule extends NewReminderRule {
 
 /** Currency, kind and sandbox stay: the ledger's amounts and everybody's access hang on them. */
 export class PracticeChange extends PartialType(
-  PickType(NewPractice, ['name', 'timeZone', 'externalIds']),
+  PickType(NewPractice, ['name', 'timeZone', 'externalIds', 'requiresAgreements']),
   { skipNullProperties: false },
 ) {
   @NestedList(() => ChangedReminderRule, { most: 20, optional: true })
@@ -89,9 +96,15 @@ export class ReminderRuleResource extends NewReminderRule {
   id: string;
 }
 
-export class PracticeResource extends OmitType(NewPractice, ['reminderRules']) {
+export class PracticeResource extends OmitType(NewPractice, [
+  'reminderRules',
+  'requiresAgreements',
+]) {
   @ApiProperty({ format: 'uuid' })
   id: string;
+
+  @ApiProperty({ description: 'Whether every grant needs an agreement.' })
+  requiresAgreements: boolean;
 
   @ApiProperty({ type: [ReminderRuleResource] })
   reminderRules: ReminderRuleResource[];

@@ -26,6 +26,10 @@ export class Practice {
   @Column('boolean')
   sandbox: boolean;
 
+  /** Whether each of its grants needs an agreement, a purpose and an end. */
+  @Column('boolean')
+  requiresAgreements: boolean;
+
   @Column('jsonb')
   externalIds: { system: string; value: string }[];
 

@@ -1,7 +1,11 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
-import { OpenToApplications, WithinReach } from '../platform/access/access.guard.js';
+import {
+  OpenToApplications,
+  OpenToPartners,
+  WithinReach,
+} from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -33,6 +37,7 @@ export class PracticesController {
 
   @Get()
   @OpenToApplications()
+  @OpenToPartners()
   @WithinReach()
   @ListRoute('In order of creation.', PracticePage)
   list(
@@ -44,6 +49,7 @@ export class PracticesController {
 
   @Get(':practiceId')
   @OpenToApplications()
+  @OpenToPartners()
   @ApiOkResponse({ type: PracticeResource })
   get(@Param('practiceId', new IdOf('practice')) id: string): Promise<Practice> {
     return this.practices.get(id);

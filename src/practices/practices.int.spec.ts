@@ -35,6 +35,7 @@ describe('a new practice', () => {
       ...input,
       id: uuid,
       sandbox: false,
+      requiresAgreements: true,
       externalIds: externalIds('new'),
       reminderRules: [
         { id: uuid, leadMinutes: 30, onLate: 'nearest' },

@@ -17,6 +17,7 @@ import {
 import { invalidField, notFound } from '../platform/http/problem.js';
 import type { NewPractice, NewReminderRule, PracticeChange } from './practice.dto.js';
 import { Practice } from './practice.entity.js';
+import { agreementsFault, requiresAgreements } from './practice.rules.js';
 import { leadOf, type ReminderRule } from './reminder-rule.js';
 
 const defaultRules: NewReminderRule[] = [{ leadMinutes: 30 }, { leadDays: 1 }];
@@ -43,13 +44,16 @@ export class PracticesService {
     this.observers.push(observer);
   }
 
+  /** @throws Problem 422 */
   async create(tx: Tx, id: string, input: NewPractice): Promise<Practice> {
-    const { externalIds = [], sandbox = false, reminderRules = defaultRules } = input;
+    const { kind, externalIds = [], sandbox = false, reminderRules = defaultRules } = input;
+    refuse(agreementsFault(kind, input.requiresAgreements));
     const now = await databaseTime(tx);
     const practice = tx.create(Practice, {
       ...input,
       id,
       sandbox,
+      requiresAgreements: requiresAgreements(kind, input.requiresAgreements),
       externalIds,
       reminderRules: withIds(reminderRules, []),
       version: 1,
@@ -101,6 +105,7 @@ export class PracticesService {
     return pageOf(rows, limit, (practice) => practice);
   }
 
+  /** @throws Problem 422; whatever an observer refuses. */
   async change(
     tx: Tx,
     cause: Cause,
@@ -108,6 +113,7 @@ export class PracticesService {
     change: PracticeChange,
   ): Promise<Practice> {
     const { reminderRules, ...rest } = change;
+    refuse(agreementsFault(practice.kind, change.requiresAgreements));
     const changed = tx.create(Practice, {
       ...practice,
       ...rest,
@@ -124,6 +130,10 @@ export class PracticesService {
     for (const observer of this.observers) await observer(tx, cause, practice, changed);
     return changed;
   }
+}
+
+function refuse(fault: ReturnType<typeof agreementsFault>): void {
+  if (fault) throw invalidField(fault.pointer, fault.code, fault.detail);
 }
 
 /**

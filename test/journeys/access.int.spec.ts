@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication, type Client } from '../support/applications.js';
 import { book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
+import { aGrant, aPartner } from '../support/partners.js';
 import { documentedBy, isDocumentation, routedBy, type Route } from '../support/routes.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../support/start-hub.js';
 import { pathOf } from '../support/things.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
   owner = await asApplication(hub, application);
   stranger = await asApplication(hub, await anApplication(hub, [theirs]));
   ours = await made(application);
-  const named = ['type', 'version', 'eventId', 'applicationId', 'keyId'];
+  const named = ['type', 'version', 'eventId', 'applicationId', 'partnerId', 'keyId'];
   secrets = Object.entries(ours).flatMap(([name, id]) => (named.includes(name) ? [] : [id]));
 });
 afterAll(async () => {
@@ -54,6 +55,7 @@ async function made(application: { id: string }): Promise<Record<string, string>
   const charge = await entry('charges');
   const webhook = await receiver.waitFor(({ path }) => path === '/owner');
   const deliveries = await owner.api('GET', `/v1/endpoints/${endpoint.body.id}/deliveries`);
+  const partner = await aPartner(hub);
   const replay = await owner.api('POST', `/v1/endpoints/${endpoint.body.id}/replays`, {
     from: '2020-01-01T00:00:00Z',
     to: '2020-01-02T00:00:00Z',
@@ -71,6 +73,8 @@ async function made(application: { id: string }): Promise<Record<string, string>
     deliveryId: deliveries.body.data[0].id,
     replayId: replay.body.id,
     eventId: webhook.event.id,
+    partnerId: partner.id,
+    grantId: (await aGrant(owner, practice, partner)).id,
     applicationId: application.id,
     keyId: owner.keyId,
     type: 'charge.posted',
@@ -92,7 +96,16 @@ const open = ['/health/live', '/health/ready', '/metrics'];
 /** What every application may ask. */
 const common = /^\/v1\/(me$|event-types)/;
 /** Lists and creations at the top: each application has its own. */
-const own = ['/v1/practices', '/v1/endpoints', '/v1/events', '/v1/tokens', '/v1/audit'];
+const own = [
+  '/v1/practices',
+  '/v1/endpoints',
+  '/v1/events',
+  '/v1/tokens',
+  '/v1/audit',
+  '/v1/grants',
+];
+/** What is the operator's alone. */
+const operators = /^\/v1\/(applications|partners)/;
 
 function call(client: Client, { method, path }: Asked): Promise<ApiAnswer> {
   const body = method === 'GET' || method === 'DELETE' ? undefined : {};
@@ -122,7 +135,7 @@ describe('every route', () => {
       const { template } = route;
       if (open.includes(template) || common.test(template) || own.includes(template)) continue;
       const answer = await call(stranger, route);
-      if (template.startsWith('/v1/applications')) {
+      if (operators.test(template)) {
         expect({ ...route, status: answer.status }).toEqual({ ...route, status: 403 });
         continue;
       }
@@ -138,7 +151,14 @@ describe('every route', () => {
   });
 
   it('shows its own to each where it is a list, and not to the other', async () => {
-    for (const path of ['/v1/practices', '/v1/endpoints', '/v1/events?limit=200', '/v1/audit']) {
+    const lists = [
+      '/v1/practices',
+      '/v1/endpoints',
+      '/v1/events?limit=200',
+      '/v1/audit',
+      '/v1/grants',
+    ];
+    for (const path of lists) {
       const [mine, foreign] = [await owner.api('GET', path), await stranger.api('GET', path)];
       expect({ path, status: foreign.status }).toEqual({ path, status: 200 });
       const text = JSON.stringify(foreign.body);
@@ -152,7 +172,7 @@ describe('every route', () => {
 
   it('is the owner’s: each that only reads answers it', async () => {
     for (const route of routes()) {
-      if (route.method !== 'GET' || route.template.startsWith('/v1/applications')) continue;
+      if (route.method !== 'GET' || operators.test(route.template)) continue;
       // Not everything is JSON.
       const headers = { authorization: `Bearer ${owner.key}` };
       const { status } = await fetch(`${hub.url}${route.path}`, { headers });

@@ -1,6 +1,6 @@
 import { callApi, type Api, type ApiAnswer, type TestHub } from './start-hub.js';
 
-/** Calls a hub with a key of an application's. */
+/** Calls a hub with a key of an application's or a partner's. */
 export interface Client extends Api {
   key: string;
   keyId: string;
@@ -13,12 +13,21 @@ export async function anApplication(hub: Api, practices: readonly { id: string }
 }
 
 /** A client with a new key of that application, made by the operator. */
-export async function asApplication(
+export function asApplication(
   hub: Pick<TestHub, 'url' | 'api'>,
   application: { id: string },
   change: object = {},
 ): Promise<Client> {
-  const path = `/v1/applications/${application.id}/keys`;
+  return asOwner(hub, `applications/${application.id}`, change);
+}
+
+/** The same for whoever has keys, `applications/{id}` or `partners/{id}`. */
+export async function asOwner(
+  hub: Pick<TestHub, 'url' | 'api'>,
+  owner: string,
+  change: object = {},
+): Promise<Client> {
+  const path = `/v1/${owner}/keys`;
   const { key, id } = made(await hub.api('POST', path, { name: 'of a test', ...change }));
   return {
     key,

@@ -1,6 +1,7 @@
 import { anApplication, asApplication, type Client } from './applications.js';
 import { book } from './factories-appointments.js';
 import { anEntry, aPatient, aPractice } from './factories-patients.js';
+import { aGrant, aPartner } from './partners.js';
 import type { TestHub } from './start-hub.js';
 
 /** One of each, under the names that paths have for them; none of what only a webhook brings about. */
@@ -21,6 +22,7 @@ export async function someThings(hub: TestHub): Promise<Things> {
     anEntry(hub, practice, family, { patientId: patient.id });
   const charge = await entry('charges');
   const target = { url: 'http://127.0.0.1:9/', eventTypes: ['patient.created'] };
+  const partner = await aPartner(hub);
   const { rows } = await hub.database.query('select id from events limit 1');
   return {
     client,
@@ -38,6 +40,8 @@ export async function someThings(hub: TestHub): Promise<Things> {
       replayId: crypto.randomUUID(),
       eventId: rows[0].id,
       applicationId: application.id,
+      partnerId: partner.id,
+      grantId: (await aGrant(hub, practice, partner)).id,
       keyId: client.keyId,
       type: 'charge.posted',
       version: '1',

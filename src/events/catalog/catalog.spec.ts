@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
-import { definitionOf, eventTypes, isEventType } from './catalog.js';
+import { definitionOf, eventTypes, isEventType, isOwnersType } from './catalog.js';
 import { toCloudEvent } from './envelope.js';
 import { payloadModes, projectFields, schemaOf, type JsonSchema } from './fields.js';
 import { matcherOf, typePattern } from './type-patterns.js';
@@ -79,6 +79,7 @@ describe.each(eventTypes)('%s', (type) => {
       patients: 'patientId',
       accounts: 'accountId',
       endpoints: 'endpointId',
+      grants: 'grantId',
     };
     expect(Object.keys(schemaOf(fields, 'thin').properties as object)).toContain(
       collections[subject],
@@ -129,7 +130,7 @@ describe.each(eventTypes)('%s', (type) => {
   });
 
   it.each(payloadModes)('travels in %s as a CloudEvent', (mode) => {
-    const isOfPractice = subject !== 'endpoints';
+    const isOfPractice = !isOwnersType(type);
     const practiceId = isOfPractice ? '019a0f5e-7c00-7000-8000-000000000002' : null;
     const stored = {
       id: '019a0f5e-7c00-7000-8000-000000000001',

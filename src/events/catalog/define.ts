@@ -5,7 +5,7 @@ export interface EventDefinition<F extends Fields = Fields> {
   version: number;
   description: string;
   /** The collection of the subject: `appointments` makes `appointments/{id}`. */
-  subject: 'appointments' | 'patients' | 'accounts' | 'endpoints';
+  subject: 'appointments' | 'patients' | 'accounts' | 'endpoints' | 'grants';
   fields: F;
   /**
    * Where to fetch the rest, below the practice's address, or below `/v1` where an event is of no practice; shown in

@@ -1,6 +1,10 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications, WithinReach } from '../../platform/access/access.guard.js';
+import {
+  OpenToApplications,
+  OpenToPartners,
+  WithinReach,
+} from '../../platform/access/access.guard.js';
 import { OneOf } from '../../platform/http/fields.js';
 import { notFound } from '../../platform/http/problem.js';
 import { definitionOf, eventTypes, isEventType, type EventType } from '../catalog/catalog.js';
@@ -17,6 +21,7 @@ class SchemaQuery {
 @ApiTags('events')
 @Controller('v1/event-types')
 @OpenToApplications()
+@OpenToPartners()
 @WithinReach()
 export class EventTypesController {
   @Get()

@@ -4,6 +4,7 @@ import { isUUID } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import {
   OpenToApplications,
+  OpenToPartners,
   unauthorized,
   WithinReach,
 } from '../../platform/access/access.guard.js';
@@ -23,6 +24,7 @@ import { FeedService } from './feed.service.js';
 @ApiTags('events')
 @Controller('v1/events')
 @OpenToApplications()
+@OpenToPartners()
 @WithinReach()
 export class FeedController {
   constructor(

@@ -1,17 +1,20 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import { Signals } from '../../database/signals.js';
-import { reaches, scopeOf, type Caller } from '../../platform/access/caller.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
+import { modeOfEvent } from '../../platform/access/granted.js';
 import { Settings } from '../../platform/settings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import { Wakeable } from '../../platform/wakeable.js';
 import { toCloudEvent, type CloudEvent, type StoredEvent } from '../catalog/envelope.js';
+import type { PayloadMode } from '../catalog/fields.js';
 import { matcherOf } from '../catalog/type-patterns.js';
 import { LogPace } from '../bus/log-pace.js';
 import { ApiLog, type FeedHeader } from '../log/api-log.js';
 import type { LogPage } from '../log/event-log.js';
 import { openEvents, type EventRow } from '../log/event-rows.js';
 import { readEventByIdSql } from '../log/sql/read-log.js';
+import { restrictedSql } from './sql/restricted.js';
 import { formatPosition, logStart, parsePosition, type Position } from '../position.js';
 
 /**
@@ -71,11 +74,12 @@ export class FeedService implements OnModuleDestroy {
     try {
       for (;;) {
         waker.reset();
-        const page = await this.scan(await callerNow(), cursor, filter, limit);
+        const caller = await callerNow();
+        const page = await this.scan(caller, cursor, filter, limit);
         cursor = page.cursor;
         if (page.events.length > 0 || waker.stopped || performance.now() >= deadline) {
           return {
-            data: page.events.map((event) => this.show(event)),
+            data: page.events.map((event) => this.show(event, modeFor(caller, event)!)),
             nextCursor: formatPosition(cursor),
           };
         }
@@ -92,11 +96,31 @@ export class FeedService implements OnModuleDestroy {
   async get(caller: Caller, id: string): Promise<CloudEvent | undefined> {
     const rows: EventRow[] = await this.reads.within(scopeOf(caller)).query(readEventByIdSql, [id]);
     const [event] = await openEvents(rows, this.keys);
-    return event && mayKnow(caller, event) ? this.show(event) : undefined;
+    const mode = event && modeFor(caller, event);
+    if (!mode || !isOfItsMode(caller, event)) return undefined;
+    if ((await this.restrictedOf(caller, [event])).has(event)) return undefined;
+    return this.show(event, mode);
   }
 
-  private show(event: StoredEvent): CloudEvent {
-    return toCloudEvent(event, { mode: 'full', publicUrl: this.settings.baseUrl });
+  private show(event: StoredEvent, mode: PayloadMode): CloudEvent {
+    return toCloudEvent(event, { mode, publicUrl: this.settings.baseUrl });
+  }
+
+  /** Those of some events that a caller must not hear of for the sake of whom they are about. */
+  private async restrictedOf<E extends Pick<StoredEvent, 'subject' | 'patientId' | 'accountId'>>(
+    caller: Caller,
+    events: readonly E[],
+  ): Promise<Set<E>> {
+    if (caller.kind !== 'partner' || events.length === 0) return new Set();
+    const reads = this.reads.within(scopeOf(caller));
+    const rows: { place: number }[] = await reads.query(restrictedSql, [
+      events.map(({ patientId }) => patientId ?? null),
+      // Whoever shares an account with somebody restricted is not hidden by that, but the account is.
+      events.map(({ subject, accountId }) =>
+        subject.startsWith('accounts/') ? (accountId ?? null) : null,
+      ),
+    ]);
+    return new Set(rows.map(({ place }) => events[place - 1]!));
   }
 
   private async scan(
@@ -117,14 +141,21 @@ export class FeedService implements OnModuleDestroy {
     });
     for (let scanned = 0; scanned < mostScanned; scanned += size) {
       const { events, more } = await this.log.readHeaders(cursor, size);
-      for (const event of events) {
-        cursor = event.position;
-        const isMatch =
-          mayKnow(caller, event) &&
+      const matching = events.filter(
+        (event) =>
+          modeFor(caller, event) &&
           matches(event.type) &&
-          (!practices || practices.has(event.practiceId ?? ''));
-        if (isMatch && found.push(event) === limit) return upTo(true);
+          (!practices || practices.has(event.practiceId ?? '')),
+      );
+      const restricted = await this.restrictedOf(caller, matching);
+      const left = limit - found.length;
+      const shown = matching.filter((event) => !restricted.has(event)).slice(0, left);
+      found.push(...shown);
+      if (shown.length === left) {
+        cursor = shown.at(-1)!.position;
+        return upTo(true);
       }
+      if (events.length > 0) cursor = events.at(-1)!.position;
       if (events.length < size) return upTo(more);
     }
     return upTo(true);
@@ -136,15 +167,25 @@ export class FeedService implements OnModuleDestroy {
     const ids = headers.map(({ id }) => id);
     const read = await this.log.eventsOf(ids, this.reads.connections(scopeOf(caller)));
     const events = new Map(read.map((event) => [event.id, event]));
-    return ids.flatMap((id) => events.get(id) ?? []);
+    return ids.flatMap((id) => events.get(id) ?? []).filter((event) => isOfItsMode(caller, event));
   }
 }
 
-/** What happened in a practice that the caller reaches, or to an endpoint of its own. */
-function mayKnow(
+/**
+ * How a caller is shown what happened in a practice that it reaches, or to what is its own; undefined where it may not
+ * know of it.
+ */
+function modeFor(
   caller: Caller,
-  { practiceId, source }: Pick<StoredEvent, 'practiceId' | 'source'>,
-): boolean {
-  if (practiceId === null && source === `/${caller.actor}`) return true;
-  return reaches(caller, practiceId);
+  { practiceId, source, type }: Pick<StoredEvent, 'practiceId' | 'source' | 'type'>,
+): PayloadMode | undefined {
+  if (practiceId === null && source === `/${caller.actor}`) return 'full';
+  return modeOfEvent(caller, practiceId, type);
+}
+
+/** Whether what is a caller's own is of the mode of its key, where it says so. */
+function isOfItsMode({ sandbox: own }: Caller, { practiceId, data }: StoredEvent): boolean {
+  if (practiceId !== null) return true;
+  const { sandbox } = data as { sandbox?: boolean };
+  return sandbox === undefined || own === null || sandbox === own;
 }

@@ -13,9 +13,9 @@ import { bindingOfEvent } from '../../sealing/bindings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import {
   definitionOf,
-  type EndpointEventType,
   type EventData,
   type EventType,
+  type OwnersEventType,
 } from '../catalog/catalog.js';
 import { assertMatchesSchema } from './validate.js';
 
@@ -31,7 +31,7 @@ export interface Cause {
 }
 
 /** Whose an event is: a practice's, or what its `source` says. */
-type Origin<T extends EventType> = T extends EndpointEventType
+type Origin<T extends EventType> = T extends OwnersEventType
   ? { practiceId: null; source: string }
   : { practiceId: string };
 

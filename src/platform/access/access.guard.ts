@@ -8,6 +8,7 @@ import { onBehalfOfHeader, readOnBehalfOf } from './on-behalf-of.js';
 
 const open = 'open';
 const openToApplications = 'openToApplications';
+const openToPartners = 'openToPartners';
 const needsKey = 'needsKey';
 const withinReach = 'withinReach';
 const anyScope = 'anyScope';
@@ -17,6 +18,9 @@ export const OpenToAll = () => SetMetadata(open, true);
 
 /** For what applications may ask as well as the operator, about the practices they reach and what they own. */
 export const OpenToApplications = () => SetMetadata(openToApplications, true);
+
+/** For what partners may ask, about what they are granted and what they own. */
+export const OpenToPartners = () => SetMetadata(openToPartners, true);
 
 /** For what gives out keys or tokens: a token, which is good for minutes, must not make what lasts longer. */
 export const NeedsKey = () => SetMetadata(needsKey, true);
@@ -31,8 +35,8 @@ export const AnyScope = () => SetMetadata(anyScope, true);
 export const WithinReach = () => SetMetadata(withinReach, true);
 
 /**
- * Lets nobody in without a key, and applications only where a route says so: a new route is closed until then. A
- * practice that a caller does not reach is not there, which is decided before anything of it is read.
+ * Lets nobody in without a key, and applications and partners only where a route says so: a new route is closed until
+ * then. A practice that a caller does not reach is not there, which is decided before anything of it is read.
  */
 @Injectable()
 export class AccessGuard implements CanActivate {
@@ -57,9 +61,7 @@ export class AccessGuard implements CanActivate {
     const onBehalfOf = readOnBehalfOf(request.headers[onBehalfOfHeader]);
     request.caller = onBehalfOf ? { ...caller, onBehalfOf } : caller;
     if (this.says(open, context)) return true;
-    if (caller.kind !== 'operator' && !this.says(openToApplications, context)) {
-      throw new Problem(403, 'operator_only', 'Only the operator of the hub may do this.');
-    }
+    this.assertOpenTo(caller, context);
     if (!this.says(anyScope, context)) assertScope(caller, request.method);
     const { practiceId } = request.params as { practiceId?: string };
     this.assertKey(caller, practiceId, context);
@@ -67,6 +69,20 @@ export class AccessGuard implements CanActivate {
       throw notFound('practice');
     }
     return true;
+  }
+
+  private assertOpenTo({ kind }: Caller, context: ExecutionContext): void {
+    if (kind === 'operator') return;
+    const isApplications = this.says(openToApplications, context);
+    if (kind === 'partner' ? this.says(openToPartners, context) : isApplications) return;
+    if (kind === 'partner' && isApplications) {
+      throw new Problem(
+        403,
+        'not_for_partners',
+        'Partners may read what they are granted, and no more.',
+      );
+    }
+    throw new Problem(403, 'operator_only', 'Only the operator of the hub may do this.');
   }
 
   /** Keeps a token from what takes its key. */

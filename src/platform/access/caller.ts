@@ -1,5 +1,6 @@
 import { everything, scopeOfPractices, type Scope as RowScope } from '../../database/scope.js';
 import type { Scope } from './api-key.js';
+import type { Granted } from './granted.js';
 
 /** Who calls, as the access guard found out. */
 export interface Caller {
@@ -8,6 +9,8 @@ export interface Caller {
   actor: string;
   /** The practices it reaches; null where that is all of them. */
   practices: ReadonlySet<string> | null;
+  /** A partner's, by practice: what grants that hold let it hear of and read (granted.ts). */
+  grants?: ReadonlyMap<string, readonly Granted[]>;
   /** Whether those are sandboxes; null for the operator, who reaches both. */
   sandbox: boolean | null;
   scopes: readonly Scope[];

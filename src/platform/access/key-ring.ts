@@ -2,8 +2,10 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Signals } from '../../database/signals.js';
 import { Logger } from '../logger.js';
+import type { PayloadMode } from '../../events/catalog/fields.js';
 import type { Scope } from './api-key.js';
 import type { Caller } from './caller.js';
+import { Granted, type ReadMode } from './granted.js';
 
 /** How long a key is believed without a look; a change is signalled, and this bounds what a lost signal costs. */
 const believedMs = 2000;
@@ -14,18 +16,27 @@ const mostKnown = 10_000;
 const usedMs = 30_000;
 
 /**
- * The key, if it is valid now, and the practices that it reaches: its application's, of its own mode. One row for a
- * valid key.
+ * The key, if it is valid now, and what it reaches: the practices of its application, or what its partner is granted,
+ * of its own mode. One row for a valid key; `ends_in_ms`: how long the clock changes nothing of this.
  */
 const callerSql = `
-  select k.id, k.owner, k.mode, k.scopes,
-         (extract(epoch from k.expires_at - clock_timestamp()) * 1000)::float8 as ends_in_ms,
+  select k.id, k.owner, k.mode, k.scopes, granted.grants,
+         (extract(epoch from least(k.expires_at, granted.changes_at) - clock_timestamp()) * 1000)::float8 as ends_in_ms,
          array(
            select ap.practice_id::text
            from application_practices as ap join practices as p on p.id = ap.practice_id
            where ap.application_id = case when k.owner ~ '^applications/[0-9a-f-]{36}$' then substr(k.owner, 14)::uuid end
              and p.sandbox = (k.mode = 'test')) as practices
   from api_keys as k
+  cross join lateral (
+    select json_agg(json_build_array(g.practice_id, g.event_types, g.payload_mode, g.read_mode))
+             filter (where g.starts_at <= statement_timestamp()) as grants,
+           min(case when g.starts_at > statement_timestamp() then g.starts_at else g.expires_at end) as changes_at
+    from grants as g join practices as p on p.id = g.practice_id
+    where g.partner_id = case when k.owner ~ '^partners/[0-9a-f-]{36}$' then substr(k.owner, 10)::uuid end
+      and g.revoked_at is null and coalesce(g.expires_at, 'infinity') > statement_timestamp()
+      and p.sandbox = (k.mode = 'test')
+  ) as granted
   where k.key_hash = $1 and k.revoked_at is null and (k.expires_at is null or k.expires_at > clock_timestamp())`;
 
 const usedSql = `
@@ -39,7 +50,10 @@ interface CallerRow {
   scopes: Scope[];
   ends_in_ms: number | null;
   practices: string[];
+  grants: GrantRow[] | null;
 }
+
+type GrantRow = [practiceId: string, eventTypes: string[], payload: PayloadMode, read: ReadMode];
 
 /** The keys that open the API besides the operator's. */
 @Injectable()
@@ -136,13 +150,22 @@ export class KeyRing implements OnModuleDestroy {
   }
 }
 
-function callerFrom(row: CallerRow): Caller {
-  return {
-    kind: 'application',
-    actor: row.owner,
-    practices: new Set(row.practices),
-    sandbox: row.mode === 'test',
-    scopes: row.scopes,
-    keyId: row.id,
-  };
+function callerFrom({ id, owner, mode, scopes, practices, grants }: CallerRow): Caller {
+  const common = { actor: owner, sandbox: mode === 'test', scopes, keyId: id };
+  if (!owner.startsWith('partners/')) {
+    return { ...common, kind: 'application', practices: new Set(practices) };
+  }
+  const granted = grantsFrom(grants ?? []);
+  return { ...common, kind: 'partner', practices: new Set(granted.keys()), grants: granted };
+}
+
+function grantsFrom(rows: readonly GrantRow[]): Map<string, Granted[]> {
+  const byPractice = new Map<string, Granted[]>();
+  for (const [practiceId, ...terms] of rows) {
+    const grant = new Granted(...terms);
+    const others = byPractice.get(practiceId);
+    if (others) others.push(grant);
+    else byPractice.set(practiceId, [grant]);
+  }
+  return byPractice;
 }

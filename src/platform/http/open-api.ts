@@ -4,6 +4,8 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swag
 const tags = {
   applications: 'Who calls besides the operator, and with which keys.',
   tokens: 'For browsers and streams: as a key, with no more rights, for minutes.',
+  partners: 'Who hears of what practices grant, and with which keys.',
+  grants: 'What a practice lets a partner hear of and read, why, and until when.',
   practices: 'Locations, their clock and their reminder rules.',
   patients: 'Humans and animals.',
   accounts: 'Who pays, and for an animal who owns.',

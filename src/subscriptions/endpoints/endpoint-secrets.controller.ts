@@ -1,7 +1,7 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
 import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../../database/signals.js';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -18,6 +18,7 @@ import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/secret')
 @OpenToApplications()
+@OpenToPartners()
 @UseGuards(EndpointOwnerGuard)
 export class EndpointSecretsController {
   constructor(

@@ -13,7 +13,7 @@ import {
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -39,6 +39,7 @@ import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 @ApiTags('endpoints')
 @Controller('v1/endpoints')
 @OpenToApplications()
+@OpenToPartners()
 @UseGuards(EndpointOwnerGuard)
 export class EndpointsController {
   constructor(

@@ -1,4 +1,9 @@
-import { definitionOf, eventTypes, type EventType } from '../../events/catalog/catalog.js';
+import {
+  definitionOf,
+  eventTypes,
+  isOwnersType,
+  type EventType,
+} from '../../events/catalog/catalog.js';
 import { toCloudEvent, type CloudEvent, type View } from '../../events/catalog/envelope.js';
 import { matcherOf } from '../../events/catalog/type-patterns.js';
 
@@ -20,7 +25,7 @@ export function exampleEvent(type: EventType, context: ExampleContext, view: Vie
   const { version, subject, example } = definitionOf(type);
   const subjectId = (example as Record<string, unknown>)[`${subject.slice(0, -1)}Id`];
   const { id, time, owner, actor, correlationId, traceparent = null } = context;
-  const practiceId = type.startsWith('endpoint.') ? null : examplePractice;
+  const practiceId = isOwnersType(type) ? null : examplePractice;
   const stored = {
     id,
     type,

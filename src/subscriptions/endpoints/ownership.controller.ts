@@ -4,7 +4,7 @@ import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
 import { Transactions, type Tx } from '../../database/transactions.js';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
@@ -23,6 +23,7 @@ import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/verify')
 @OpenToApplications()
+@OpenToPartners()
 @UseGuards(EndpointOwnerGuard)
 export class OwnershipController {
   constructor(

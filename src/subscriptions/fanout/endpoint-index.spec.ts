@@ -11,6 +11,7 @@ function listener(id: string, eventTypes: string[], rest: Partial<Listener> = {}
     id,
     owner,
     reach: Reach.everything,
+    sandbox: false,
     eventTypes,
     practiceIds: null,
     excludeOwn: false,
@@ -35,11 +36,13 @@ function event(id: string, type: string, practiceId: string | null = 'elm'): Eve
   };
 }
 
-/** As the log would have them: the source of an event of no practice is `/applications/a`. */
+/** As the log would have them: the source of an event of no practice is `/applications/a`, its practice no sandbox. */
 const reads: string[][] = [];
 async function read(ids: readonly string[]): Promise<StoredEvent[]> {
   reads.push([...ids]);
-  return ids.map((id) => ({ id, source: '/applications/a' }) as StoredEvent);
+  return ids.map(
+    (id) => ({ id, source: '/applications/a', data: { sandbox: false } }) as StoredEvent,
+  );
 }
 
 /** About whom was asked, and of whom not to tell. */
@@ -166,7 +169,7 @@ describe('a filter', () => {
   });
 });
 
-describe('an event about an endpoint', () => {
+describe('an event of one owner', () => {
   const failing = { ...event('7', 'endpoint.failing', null), subject: 'endpoints/failed' };
 
   it("goes to its owner's other endpoints that want it, whatever practices they name", async () => {
@@ -178,6 +181,16 @@ describe('an event about an endpoint', () => {
       listener('of another', ['*'], { owner: 'applications/b' }),
     ];
     expect(await routes(listeners, [failing])).toEqual({ family: ['7'], all: ['7'] });
+  });
+
+  it('is a matter of the mode in which an endpoint was made, where the event tells one', async () => {
+    const granted = { ...event('8', 'grant.created', null), subject: 'grants/g' };
+    const listeners = [
+      listener('live', ['grant.*']),
+      listener('test', ['*'], { sandbox: true }),
+      listener('of another', ['*'], { owner: 'partners/b' }),
+    ];
+    expect(await routes(listeners, [granted])).toEqual({ live: ['8'] });
   });
 
   it('is nobody’s once the log has dropped it', async () => {

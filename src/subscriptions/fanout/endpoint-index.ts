@@ -1,3 +1,4 @@
+import { isOwnersSubject } from '../../events/catalog/catalog.js';
 import { projectEvent, type StoredEvent } from '../../events/catalog/envelope.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import { matcherOf } from '../../events/catalog/type-patterns.js';
@@ -13,6 +14,8 @@ export interface Listener {
   owner: string;
   /** What its owner's endpoints may hear of. */
   reach: Reach;
+  /** Whether it was made with a test key; null: by the operator. */
+  sandbox: boolean | null;
   eventTypes: string[];
   /** Null: every practice its owner may see. */
   practiceIds: string[] | null;
@@ -43,6 +46,7 @@ export function listenerFromRow(row: ListenerRow, reach: Reach, from: Position):
     id: row.id,
     owner: row.owner,
     reach,
+    sandbox: row.sandbox,
     eventTypes: row.event_types,
     practiceIds: row.practice_ids,
     excludeOwn: row.exclude_own,
@@ -99,7 +103,7 @@ export class EndpointIndex {
     events: readonly EventHeader[],
     lookups: Lookups,
   ): Promise<Map<string, EventHeader[]>> {
-    const owners = await ownersOf(events.filter(isAboutEndpoint), lookups);
+    const owners = await ownersOf(events.filter(isOwners), lookups);
     const routes = new Map<string, EventHeader[]>();
     for (const event of events) {
       for (const entries of this.candidates(event, owners)) {
@@ -138,13 +142,16 @@ export class EndpointIndex {
     }
   }
 
-  private candidates(event: EventHeader, owners: ReadonlyMap<string, string>): Entry[][] {
-    if (!isAboutEndpoint(event)) {
+  private candidates(event: EventHeader, owners: ReadonlyMap<string, Owner>): Entry[][] {
+    if (!isOwners(event)) {
       return [this.everywhere, this.byPractice.get(event.practiceId ?? '') ?? []];
     }
-    const others = this.byOwner.get(owners.get(event.id) ?? '') ?? [];
+    const { name = '', sandbox } = owners.get(event.id) ?? {};
+    const own = (this.byOwner.get(name) ?? []).filter(
+      (entry) => sandbox === undefined || entry.sandbox === null || entry.sandbox === sandbox,
+    );
     // An endpoint that fails would be told so by one delivery more that fails.
-    return [others.filter(({ id }) => event.subject !== `endpoints/${id}`)];
+    return [own.filter(({ id }) => event.subject !== `endpoints/${id}`)];
   }
 }
 
@@ -168,19 +175,30 @@ class ShownData {
   }
 }
 
-/** For the owner's other endpoints alone, whatever practices they name. */
-function isAboutEndpoint({ practiceId, subject }: EventHeader): boolean {
-  return practiceId === null && subject.startsWith('endpoints/');
+/** For the endpoints of one owner alone, whatever practices they name. */
+function isOwners({ practiceId, subject }: EventHeader): boolean {
+  return practiceId === null && isOwnersSubject(subject);
 }
 
-/** The owners of endpoints that events are about, by the event's id. The source names them; a header does not have it. */
+/** Whose an event is, and whether it is of their sandboxes or of their other practices, where it says so. */
+interface Owner {
+  name: string;
+  sandbox?: boolean;
+}
+
+/** The owners of events, by the event's id. The source names them; a header does not have it. */
 async function ownersOf(
   events: readonly EventHeader[],
   { read }: Lookups,
-): Promise<Map<string, string>> {
+): Promise<Map<string, Owner>> {
   if (events.length === 0) return new Map();
   const whole = await read(events.map(({ id }) => id));
-  return new Map(whole.map(({ id, source }) => [id, source.slice(1)]));
+  return new Map(
+    whole.map(({ id, source, data }) => [
+      id,
+      { name: source.slice(1), sandbox: (data as { sandbox?: boolean }).sandbox },
+    ]),
+  );
 }
 
 /** Those that an endpoint wants, as far as its owner reaches them; null: all. */

@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -18,6 +18,7 @@ import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId/replays')
 @OpenToApplications()
+@OpenToPartners()
 @UseGuards(EndpointOwnerGuard)
 export class ReplaysController {
   constructor(

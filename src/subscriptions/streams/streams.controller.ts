@@ -2,7 +2,7 @@ import { Controller, Get, Param, Query, Res, UseGuards } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
-import { OpenToApplications } from '../../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
 import { Manifest, ManifestQuery, StreamPage, StreamQuery } from './stream.dto.js';
 import { StreamsService } from './streams.service.js';
@@ -13,6 +13,7 @@ import { EndpointOwnerGuard } from '../endpoints/endpoint-owner.guard.js';
 @ApiTags('endpoints')
 @Controller('v1/endpoints/:endpointId')
 @OpenToApplications()
+@OpenToPartners()
 @UseGuards(EndpointOwnerGuard)
 export class StreamsController {
   constructor(private readonly streams: StreamsService) {}

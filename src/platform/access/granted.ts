@@ -1,0 +1,62 @@
+import type { PayloadMode } from '../../events/catalog/fields.js';
+import { matcherOf } from '../../events/catalog/type-patterns.js';
+import { reaches, type Caller } from './caller.js';
+
+export const readModes = ['none', 'minimum', 'full'] as const;
+/** The most that a fetch by a partner returns. */
+export type ReadMode = (typeof readModes)[number];
+
+/** `all`: as the practice itself sees it, with what no payload mode shows and whomever it is about. */
+export type Sight = ReadMode | 'all';
+
+/** What one grant that holds lets a partner hear of and read. */
+export class Granted {
+  readonly covers: (type: string) => boolean;
+
+  constructor(
+    readonly eventTypes: readonly string[],
+    readonly payloadMode: PayloadMode,
+    readonly readMode: ReadMode,
+  ) {
+    this.covers = matcherOf(eventTypes);
+  }
+}
+
+const modesByWidth: readonly PayloadMode[] = ['full', 'minimum', 'thin'];
+const readsByWidth: readonly ReadMode[] = ['full', 'minimum'];
+
+/**
+ * How much of a practice's event a caller is shown: of a partner's grants that cover its type the most. Undefined
+ * where it may not know of it. Pure.
+ */
+export function modeOfEvent(
+  caller: Caller,
+  practiceId: string | null,
+  type: string,
+): PayloadMode | undefined {
+  if (!reaches(caller, practiceId)) return undefined;
+  if (caller.kind !== 'partner') return 'full';
+  const covering = grantsOf(caller, practiceId).filter(({ covers }) => covers(type));
+  return modesByWidth.find((mode) => covering.some(({ payloadMode }) => payloadMode === mode));
+}
+
+/**
+ * How much of a resource a caller reads: a partner where a grant covers any of the types of events that are about such
+ * a thing, and then the most of those grants. Pure.
+ */
+export function sightOf(caller: Caller, practiceId: string, types: readonly string[]): Sight {
+  if (caller.kind !== 'partner') return reaches(caller, practiceId) ? 'all' : 'none';
+  const covering = grantsOf(caller, practiceId).filter(({ covers }) => types.some(covers));
+  return readsByWidth.find((mode) => covering.some(({ readMode }) => readMode === mode)) ?? 'none';
+}
+
+/** The one that shows more. Pure. */
+export function wider(a: Sight, b: Sight): Sight {
+  const order: readonly Sight[] = ['none', 'minimum', 'full', 'all'];
+  return order.indexOf(a) > order.indexOf(b) ? a : b;
+}
+
+function grantsOf(caller: Caller, practiceId: string | null): readonly Granted[] {
+  if (practiceId === null || !reaches(caller, practiceId)) return [];
+  return caller.grants?.get(practiceId) ?? [];
+}
