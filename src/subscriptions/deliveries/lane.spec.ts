@@ -206,7 +206,12 @@ describe('a lane whose endpoint can lose something', () => {
       ['6', 0, false],
       ['5', 100, false],
     ] as const) {
-      expect(new Lane(limited, '1', limits, 0).take(made, 10, version, now)).toBe(isTaken);
+      const lane = new Lane(limited, '1', limits, 0);
+      take(lane, due(0));
+      expect(lane.take(made, 10, version, now)).toBe(isTaken);
+      // What it holds waits as well until somebody has looked.
+      expect(lane.next(now)?.sequence).toBe(isTaken ? 0 : undefined);
+      expect(lane.refreshAt).toBe(isTaken ? 100 : now);
     }
     expect(new Lane(target, '1', limits, 0).take(made, 10, '6', 0)).toBe(true);
   });

@@ -180,7 +180,10 @@ export class Lane {
   take(deliveries: readonly NewDelivery[], window: number, version: string, now: number): boolean {
     const isNext = deliveries.every(({ sequence }, i) => sequence === this.readThrough + i + 1);
     const isFree = !this.paused && !this.breaker.isOpen && this.target.ordering === 'none';
-    if (isOutdated(this.target, version, now)) return false;
+    if (isOutdated(this.target, version, now)) {
+      this.hold(now);
+      return false;
+    }
     if (!isNext || !isFree || this.queued + deliveries.length > window) return false;
     for (const { id, sequence, event } of deliveries) {
       const rest = { attempts: 0, orderKey: null, replayId: null };
@@ -190,6 +193,12 @@ export class Lane {
       this.readThrough = sequence;
     }
     return true;
+  }
+
+  // What it holds may be what it must not send any more: it goes on when what it may hear of has been read again.
+  private hold(now: number): void {
+    this.target = { ...this.target, access: { ...this.target.access, until: now } };
+    this.refreshAt = Math.min(this.refreshAt, now);
   }
 
   /** It may go as soon as the endpoint may have another one. */
