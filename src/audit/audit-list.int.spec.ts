@@ -74,13 +74,12 @@ describe('GET /v1/audit', () => {
     expect(both.body.data).toEqual([]);
   });
 
-  it('is a line of JSON each where that is asked for, all of it or so many', async () => {
+  it('is a line of JSON each where that is asked for, all of it', async () => {
     const all = await lines('');
     const { rows } = await hub.database.query('select count(*)::int as count from audit_entries');
     expect(all.length).toBeGreaterThan(10);
     // What was read meanwhile is in it or not.
     expect(rows[0].count - all.length).toBeLessThan(3);
-    expect(idsOf(await lines('?limit=4'))).toEqual(idsOf(all.slice(0, 4)));
     const ofPractice = await lines(`?practiceId=${practice.id}`);
     expect(ofPractice.every(({ practiceId }) => practiceId === practice.id)).toBe(true);
   });

@@ -8,7 +8,7 @@ import type { AuditQuery } from './audit.dto.js';
 import { entryFromRow, type AuditEntry, type EntryRow } from './audit-entry.js';
 import { allSql, ofActorSql, ofPracticesSql } from './sql/read.js';
 
-const streamedAtOnce = 500;
+const exportedAtOnce = 500;
 const firstId = '00000000-0000-0000-0000-000000000000';
 const lastId = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
@@ -33,23 +33,20 @@ export class AuditService {
   }
 
   /**
-   * The same as lines of JSON, from `after` to the end as it is when that is reached. Reads a page when the one before
-   * has gone out, and holds no connection in between.
-   * @throws Problem as `list`, before the first line
+   * All of it, to the end as it is when that is reached. Reads a page when the one before has gone out, and holds no
+   * connection in between.
+   * @throws Problem as `list`, before the first entry
    */
-  lines(caller: Caller, query: AuditQuery): AsyncGenerator<string> {
-    return this.linesOf(rangeOf(caller, query), query.limit ?? Infinity);
+  export(caller: Caller, query: AuditQuery): AsyncGenerator<AuditEntry> {
+    return this.pages(rangeOf(caller, query));
   }
 
-  private async *linesOf(range: Range, most: number): AsyncGenerator<string> {
-    let { after } = range;
-    for (let left = most; left > 0;) {
-      const size = Math.min(left, streamedAtOnce);
-      const entries = await this.read({ ...range, after }, size);
-      if (entries.length > 0) yield `${entries.map((entry) => JSON.stringify(entry)).join('\n')}\n`;
-      if (entries.length < size) return;
+  private async *pages(range: Range): AsyncGenerator<AuditEntry> {
+    for (let { after } = range; ;) {
+      const entries = await this.read({ ...range, after }, exportedAtOnce);
+      yield* entries;
+      if (entries.length < exportedAtOnce) return;
       after = entries.at(-1)!.id;
-      left -= size;
     }
   }
 

@@ -11,8 +11,8 @@ import {
   takeUnsealedSql,
 } from './sql/seal.js';
 
-/** Entries in one block. */
-export const mostInBlock = 2000;
+/** Entries in one block: hashing more at a time would hold up what else the process does for more than a few ms. */
+export const mostInBlock = 500;
 
 /** The newest link of a chain: with it nothing before it can be changed unseen. */
 export interface Head {

@@ -18,7 +18,7 @@ import { checkBatch } from './delivery-check.js';
 import { broken, TrailBroken, type Fault } from './fault.js';
 import { checkHeads } from './head-check.js';
 
-/** Blocks read at a time; with those of the largest kind 20 MB. */
+/** Blocks read at a time; with those of the largest kind 5 MB. */
 const blocksAtOnce = 200;
 const windowMs = 3_600_000;
 /** Nearly everything is sealed within seconds; what is sealed later is looked for one by one. */
