@@ -87,7 +87,6 @@ const ofMigrations = ['migrations'];
 /** The operator's keys, and how far the engine has got: a request has no business there. */
 const ofTheEngine = [
   'operator_keys',
-  'data_keys',
   'audit_writers',
   'audit_blocks',
   'audit_settings',
@@ -95,7 +94,13 @@ const ofTheEngine = [
   'deliverers',
   'delivery_shards',
 ];
-const readByTheApi = ['consumer_cursors', 'relay_state', 'log_retention', 'parked_events'];
+const readByTheApi = [
+  'data_keys',
+  'consumer_cursors',
+  'relay_state',
+  'log_retention',
+  'parked_events',
+];
 
 /**
  * Separates tables by practice that nobody has separated, and gives the roles their rights. After every migration, so

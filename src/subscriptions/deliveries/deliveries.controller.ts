@@ -35,16 +35,20 @@ export class DeliveriesController {
     DeliveryPage,
   )
   list(
+    @Context() { caller }: RequestContext,
     @Param('endpointId', new IdOf('endpoint')) endpointId: string,
     @Query() query: DeliveryListQuery,
   ): Promise<Page<DeliveryResource>> {
-    return this.deliveries.list(endpointId, query);
+    return this.deliveries.list(caller, endpointId, query);
   }
 
   @Get('deliveries/:deliveryId')
   @ApiOkResponse({ type: DeliveryDetail })
-  get(@Param('deliveryId', new IdOf('delivery')) id: string): Promise<DeliveryDetail> {
-    return this.deliveries.get(id);
+  get(
+    @Context() { caller }: RequestContext,
+    @Param('deliveryId', new IdOf('delivery')) id: string,
+  ): Promise<DeliveryDetail> {
+    return this.deliveries.get(caller, id);
   }
 
   @Post('deliveries/:deliveryId/resend')

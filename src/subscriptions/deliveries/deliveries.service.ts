@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { IsNull } from 'typeorm';
-import { everything } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import type { Tx } from '../../database/transactions.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { typePattern } from '../../events/catalog/type-patterns.js';
 import { limitOf, type Page, listOf } from '../../platform/http/lists.js';
 import { conflict, invalidParameter, notFound } from '../../platform/http/problem.js';
@@ -76,7 +76,11 @@ export class DeliveriesService {
   ) {}
 
   /** An endpoint's deliveries, newest number first. @throws Problem 404, 422 */
-  async list(endpointId: string, query: DeliveryListQuery): Promise<Page<DeliveryResource>> {
+  async list(
+    caller: Caller,
+    endpointId: string,
+    query: DeliveryListQuery,
+  ): Promise<Page<DeliveryResource>> {
     const limit = limitOf(query);
     const statuses = listOf(
       query.status,
@@ -86,7 +90,7 @@ export class DeliveriesService {
     );
     const types = listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name));
     const practiceIds = listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id));
-    const manager = this.reads.within(everything);
+    const manager = this.reads.within(scopeOf(caller));
     const exists = await manager.existsBy(Endpoint, { id: endpointId, deletedAt: IsNull() });
     if (!exists) throw notFound('endpoint');
     const values = [
@@ -114,7 +118,11 @@ export class DeliveriesService {
   }
 
   /** Also one of a deleted endpoint: what was sent stays on record. @throws Problem 404 */
-  async get(id: string, tx: Tx = this.reads.within(everything)): Promise<DeliveryDetail> {
+  get(caller: Caller, id: string): Promise<DeliveryDetail> {
+    return this.show(this.reads.within(scopeOf(caller)), id);
+  }
+
+  private async show(tx: Tx, id: string): Promise<DeliveryDetail> {
     const row = await read(tx, id);
     const earlier: AttemptRow[] =
       row.attempts > 1 ? await tx.query(earlierAttemptsSql, [id, mostAttemptsShown - 1]) : [];
@@ -185,7 +193,7 @@ export class DeliveriesService {
       throw conflict('endpoint_disabled', 'The endpoint is disabled. Enable it, then resend.');
     }
     await tx.query(resendSql, [id]);
-    return this.get(id, tx);
+    return this.show(tx, id);
   }
 }
 

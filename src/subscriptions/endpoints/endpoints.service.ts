@@ -3,7 +3,7 @@ import { IsNull, MoreThan, MoreThanOrEqual, type QueryDeepPartialEntity } from '
 import { everything } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../../database/transactions.js';
-import type { Caller } from '../../platform/access/caller.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
 import { notFound } from '../../platform/http/problem.js';
 import { bindingOfSecret } from '../../sealing/bindings.js';
@@ -133,7 +133,7 @@ export class EndpointsService {
 
   /** The caller's own, and for the operator all; in order of creation. */
   async list(caller: Caller, query: EndpointListQuery): Promise<Page<EndpointResource>> {
-    const manager = this.reads.within(everything);
+    const manager = this.reads.within(scopeOf(caller));
     const limit = limitOf(query);
     const after = afterId(query);
     const endpoints = await manager.find(Endpoint, {

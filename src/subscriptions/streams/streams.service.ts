@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { everything } from '../../database/scope.js';
+import { everything, scopeOfPractices, type Scope } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import type { StoredEvent } from '../../events/catalog/envelope.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
@@ -36,6 +36,8 @@ interface Stream {
   mode: PayloadMode;
   /** What its owner may hear of today. */
   reach: Reach;
+  /** So that no event is read that it may not hear of. */
+  scope: Scope;
   lastSequence: number;
 }
 
@@ -75,7 +77,7 @@ export class StreamsService {
     const bodies = new WebhookBodies(this.settings);
     for (let from = 0; from < entries.length && bytes < mostPageBytes; from += pieceSize) {
       const piece = entries.slice(from, from + pieceSize);
-      const events = await this.events(piece);
+      const events = await this.events(stream, piece);
       const restricted = await this.restricted(stream, [...events.values()]);
       for (const { sequence, event_id, withheld_reason } of piece) {
         const event = event_id !== null ? events.get(event_id) : undefined;
@@ -127,10 +129,12 @@ export class StreamsService {
       sandbox: boolean | null;
     }[] = await this.reads.within(everything).query(streamSql, [endpointId]);
     if (!row) throw notFound('endpoint');
+    const reach = await this.reachOf(row);
     return {
       endpointId,
       mode: row.payload_mode,
-      reach: await this.reachOf(row),
+      reach,
+      scope: reach.practices ? scopeOfPractices(reach.practices, row.owner) : everything,
       lastSequence: Number(row.last_sequence),
     };
   }
@@ -146,11 +150,14 @@ export class StreamsService {
     return restrictedAmong(over(this.reads.within(everything)), reach.isGranted ? events : []);
   }
 
-  private async events(entries: readonly EntryRow[]): Promise<Map<string, StoredEvent>> {
+  private async events(
+    { scope }: Stream,
+    entries: readonly EntryRow[],
+  ): Promise<Map<string, StoredEvent>> {
     const ids = entries
       .filter(({ event_id, withheld_reason }) => event_id !== null && withheld_reason === null)
       .map(({ event_id }) => event_id);
-    const rows: EventRow[] = await this.reads.within(everything).query(streamEventsSql, [ids]);
+    const rows: EventRow[] = await this.reads.within(scope).query(streamEventsSql, [ids]);
     return new Map((await openEvents(rows, this.keys)).map((event) => [event.id, event]));
   }
 
