@@ -5,7 +5,8 @@ import { anAccount, aPatient, aPractice } from '../../test/support/factories-pat
 import { aGrantedPartner } from '../../test/support/grants.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 import { operator, type Caller } from '../platform/access/caller.js';
-import { Disclosures, type Shown } from './disclosures.service.js';
+import { Disclosures } from './disclosures.service.js';
+import type { Shown } from './shown.rules.js';
 
 let hub: TestHub;
 let disclosures: Disclosures;
@@ -25,12 +26,22 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
+function fetching(change: Partial<Shown>): Shown {
+  return {
+    practiceId: practice.id,
+    patientId: null,
+    accountId: null,
+    what: 'patient',
+    types: ['patient.created'],
+    mode: null,
+    eventId: null,
+    ...change,
+  };
+}
+
 /** The partner fetches this, one request each. */
 async function fetched(...shown: Partial<Shown>[]): Promise<void> {
-  for (const each of shown) {
-    const whole = { practiceId: practice.id, what: 'patient', mode: 'minimum', grantId } as const;
-    await disclosures.read(partner, 'fetch', 'req-1', [{ ...whole, ...each }]);
-  }
+  for (const each of shown) await disclosures.read(partner, 'fetch', 'req-1', [fetching(each)]);
 }
 
 const pathOf = (patient: any) => `/v1/practices/${practice.id}/patients/${patient.id}/disclosures`;
@@ -39,13 +50,7 @@ describe('disclosures of a patient', () => {
   it('tell when what was shown to whom, how much of it, and why', async () => {
     const patient = await aPatient(hub, practice);
     await disclosures.read({ ...partner, onBehalfOf: 'Kim' }, 'fetch', 'req-7', [
-      {
-        practiceId: practice.id,
-        patientId: patient.id,
-        what: 'patient',
-        mode: 'minimum',
-        grantId,
-      },
+      fetching({ patientId: patient.id }),
     ]);
     const { status, body } = await hub.api('GET', pathOf(patient));
     expect(status).toBe(200);
@@ -103,13 +108,9 @@ describe('disclosures of a patient', () => {
 
   it('are one line each as NDJSON, all of them', async () => {
     const patient = await aPatient(hub, practice);
-    const many = Array.from({ length: 1100 }, (_, n) => ({
-      practiceId: practice.id,
-      patientId: patient.id,
-      what: `w${n}`,
-      mode: 'minimum' as const,
-      grantId,
-    }));
+    const many = Array.from({ length: 1100 }, (_, n) =>
+      fetching({ patientId: patient.id, what: `w${n}` }),
+    );
     await disclosures.read(partner, 'fetch', 'req-2', many);
     const answer = await fetch(`${hub.url}${pathOf(patient)}?limit=1`, {
       headers: { authorization: `Bearer ${hub.key}`, accept: 'application/x-ndjson' },
@@ -155,9 +156,9 @@ describe('disclosures of a patient', () => {
 
   it('are not kept of callers who work for the practice itself', async () => {
     const patient = await aPatient(hub, practice);
-    const shown = { practiceId: practice.id, patientId: patient.id, what: 'patient', grantId };
+    const shown = fetching({ patientId: patient.id });
     for (const caller of [operator, { ...operator, kind: 'application' as const }]) {
-      await disclosures.read(caller, 'fetch', 'req-3', [{ ...shown, mode: 'full' }]);
+      await disclosures.read(caller, 'fetch', 'req-3', [shown]);
     }
     expect((await hub.api('GET', pathOf(patient))).body.data).toEqual([]);
   });

@@ -6,23 +6,11 @@ import { scopeOf, type Caller } from '../platform/access/caller.js';
 import { limitOf, type Page } from '../platform/http/lists.js';
 import { invalidParameter, notFound } from '../platform/http/problem.js';
 import type { DisclosureListQuery, DisclosureResource, DisclosureWay } from './disclosure.dto.js';
+import type { Shown } from './shown.rules.js';
 import { disclosuresSql, notePageSql, subjectSql } from './sql/disclosures.js';
 
 /** How many are read at a time for an export. */
 const pieceSize = 500;
-
-/** Something about a person that a partner is about to be shown. */
-export interface Shown {
-  practiceId: string;
-  patientId?: string | null;
-  accountId?: string | null;
-  /** The type of an event, or the kind of resource: `patient`, `appointment`, `account`, `entry`. */
-  what: string;
-  mode: PayloadMode;
-  /** The grant that allows it. */
-  grantId: string | null;
-  eventId?: string;
-}
 
 interface Subject {
   practiceId: string;
@@ -86,12 +74,12 @@ export class Disclosures {
         correlationId,
         onBehalfOf ?? null,
         shown.map(({ practiceId }) => practiceId),
-        shown.map(({ patientId }) => patientId ?? null),
-        shown.map(({ accountId }) => accountId ?? null),
+        shown.map(({ patientId }) => patientId),
+        shown.map(({ accountId }) => accountId),
         shown.map(({ what }) => what),
+        shown.map(({ types }) => types.join()),
         shown.map(({ mode }) => mode),
-        shown.map(({ grantId }) => grantId),
-        shown.map(({ eventId }) => eventId ?? null),
+        shown.map(({ eventId }) => eventId),
       ]);
   }
 

@@ -31,13 +31,27 @@ export const disclosuresSql = `
   left join partners as p on p.id = d.partner_id
   order by d.at desc, d.id desc limit $8`;
 
-/** What a partner is about to be shown; purpose and agreement are its grant's, as they are now. */
+/**
+ * What a partner $1 is about to be shown, in a feed or by a fetch ($2), with the grant that allows it: of those that
+ * cover one of the types the widest, then the oldest, as access is decided. Its purpose is told as it is now.
+ */
 export const notePageSql = `
   insert into disclosures (at, practice_id, patient_id, account_id, partner_id, how, confirmed, what, mode, grant_id,
                            purpose, agreement_reference, event_id, correlation_id, on_behalf_of)
-  select clock_timestamp(), shown.practice_id, shown.patient_id, shown.account_id, $1, $2, true, shown.what,
-         shown.mode, shown.grant_id, g.purpose, g.agreement_reference, shown.event_id, $3, $4
-  from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::uuid[], $11::uuid[])
-    as shown (practice_id, patient_id, account_id, what, mode, grant_id, event_id)
-  left join grants as g on g.id = shown.grant_id
-  where shown.patient_id is not null or shown.account_id is not null`;
+  select clock_timestamp(), shown.practice_id, shown.patient_id, shown.account_id, $1::uuid, $2::text, true, shown.what,
+         coalesce(shown.mode, g.mode, 'full'), g.id, g.purpose, g.agreement_reference, shown.event_id, $3, $4
+  from unnest($5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::text[], $11::uuid[])
+    as shown (practice_id, patient_id, account_id, what, types, mode, event_id)
+  left join lateral (
+    select granted.* from (
+      select id, purpose, agreement_reference, case when $2::text = 'feed' then payload_mode else read_mode end as mode
+      from grants
+      where practice_id = shown.practice_id and partner_id = $1::uuid and revoked_at is null
+        and starts_at <= clock_timestamp() and (expires_at is null or expires_at > clock_timestamp())
+        and exists (
+          select from unnest(event_types) as pattern, string_to_table(shown.types, ',') as type
+          where pattern in ('*', type) or pattern like '%.*' and type ^@ left(pattern, -1))
+    ) as granted
+    where granted.mode <> 'none'
+    order by array_position(array['full', 'minimum', 'thin'], granted.mode), granted.id limit 1
+  ) as g on true`;
