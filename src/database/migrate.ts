@@ -23,7 +23,8 @@ import { Erasure1764000000021 } from './migrations/1764000000021-erasure.js';
 import { ensureRoles } from './roles.js';
 import { isInsecure, secureTables } from './row-security.js';
 
-const migrations = [
+/** In the order in which they came to be. */
+export const migrations = [
   EventLog1764000000001,
   Requests1764000000002,
   Practices1764000000003,

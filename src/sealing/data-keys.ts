@@ -44,7 +44,8 @@ export class DataKeys {
   private readonly active = new Map<string, DataKey>();
   private readonly observers = new Set<() => void>();
   private ownKey?: DataKey;
-  private seenThrough = new Date(0).toISOString();
+  /** As the database's clock says it. */
+  private seenThrough = '';
   private erasedAt: string | null = null;
   private timer?: NodeJS.Timeout;
   private silence?: () => void;
@@ -62,6 +63,11 @@ export class DataKeys {
    * @throws MasterKeyMissing where it cannot be unwrapped.
    */
   async start(): Promise<void> {
+    const { rows } = await this.pool.query<{ now: string }>(
+      'select clock_timestamp()::text as now',
+    );
+    // No key is at hand yet: what changed before needs no look.
+    this.seenThrough = rows[0]!.now;
     this.ownKey = (await this.readOwn()) ?? (await this.makeOwn());
     this.silence = this.signals.on('keys', () => this.followSoon());
     this.timer = setInterval(() => this.followSoon(), pollMs).unref();

@@ -7,6 +7,25 @@ import {
 } from './bindings.js';
 import type { DataKey } from './data-key.js';
 
+/** A row of any of them, with the columns that its table has. */
+interface PlainRow {
+  /** Its key, as texts. */
+  place: string[];
+  practice_id?: string | null;
+  id: string;
+  type: string;
+  subject: string;
+  subject_version: number;
+  data: string;
+  endpoint_id: string;
+  secret: string;
+  url: string;
+  headers: object | null;
+  body: string;
+  delivery_id: string;
+  number: number;
+}
+
 /** A table whose rows an earlier version wrote in plain text. */
 export interface PlainTable {
   name: string;
@@ -18,7 +37,7 @@ export interface PlainTable {
    */
   readSql: string;
   /** What is sealed of one row. */
-  sealOne: (row: any, key: DataKey) => Buffer | null;
+  sealOne: (row: PlainRow, key: DataKey) => Buffer;
   /** Takes a list for each column of the places, and the list of what was sealed. */
   writeSql: string;
 }
@@ -30,11 +49,14 @@ export const plainTables: readonly PlainTable[] = [
     name: 'events',
     first: [nilId],
     readSql: `
-      select array[id::text] as place, practice_id, type, subject, subject_version as "subjectVersion",
+      select array[id::text] as place, practice_id, type, subject, subject_version,
              data::text as data
       from events where id > $1::uuid and sealed is null order by id limit $2`,
-    sealOne: ({ practice_id: practiceId, data, ...row }, key) =>
-      key.seal(data, bindingOfEvent({ practiceId, ...row })),
+    sealOne: ({ practice_id, type, subject, subject_version: subjectVersion, data }, key) =>
+      key.seal(
+        data,
+        bindingOfEvent({ practiceId: practice_id ?? null, type, subject, subjectVersion }),
+      ),
     writeSql: `
       update events as e set sealed = s.sealed, data = null
       from unnest($1::uuid[], $2::bytea[]) as s (id, sealed)

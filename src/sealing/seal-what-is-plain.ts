@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PoolClient } from 'pg';
 import type { EnginePool } from '../database/engine-pool.js';
 import type { Logger } from '../platform/logger.js';
 import type { DataKeys } from './data-keys.js';
@@ -5,6 +7,7 @@ import { plainTables, type PlainTable } from './plain-tables.js';
 
 const atATime = 500;
 const tellEveryMs = 5000;
+const turnMs = 250;
 /** Any constant of our own: hubs that start together take it in turn. */
 const sealingLock = 7_264_201_882;
 
@@ -20,7 +23,8 @@ export async function sealWhatIsPlain(
   if (!(await isUnfinished(pool))) return;
   const turn = await pool.connect();
   try {
-    await turn.query('select pg_advisory_lock($1)', [sealingLock]);
+    // Asked for again and again: a statement that waited would be ended after half a minute.
+    while (!(await isOurTurn(turn))) await delay(turnMs);
     if (!(await isUnfinished(pool))) return;
     for (const table of plainTables) await sealTable(pool, keys, logger, table);
     await pool.transactionAsOwner(async (client) => {
@@ -32,6 +36,14 @@ export async function sealWhatIsPlain(
     // The connection's end gives the lock back, whatever happened.
     turn.release(true);
   }
+}
+
+async function isOurTurn(client: PoolClient): Promise<boolean> {
+  const { rows } = await client.query<{ ours: boolean }>(
+    'select pg_try_advisory_lock($1) as ours',
+    [sealingLock],
+  );
+  return rows[0]!.ours;
 }
 
 async function isUnfinished(pool: EnginePool): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { ConfigResourceTypes } from 'kafkajs';
 import { v7 as uuidv7 } from 'uuid';
 import { partitionOf } from '../../src/events/bus/partition-of.js';
 import { effectsOf, openBusStage, type BusHub, type BusStage } from '../support/bus-stage.js';
@@ -57,6 +58,59 @@ describeWithKafka('the topic', () => {
     for (const { key, partition, headers } of records) {
       expect(String(key)).toBe(String(headers!.ce_practiceid));
       expect(partition).toBe(partitionOf(String(key), 3));
+    }
+  });
+
+  const retentionOf = (name: string) =>
+    withAdmin(kafkaBrokers(), async (admin) => {
+      const resource = { type: ConfigResourceTypes.TOPIC, name };
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [resource],
+      });
+      const values = resources[0]!.configEntries.map(({ configName, configValue }) => [
+        configName,
+        configValue,
+      ]);
+      return Object.fromEntries(values) as Record<string, string>;
+    });
+
+  it('keeps nothing longer than the log, whoever made it, and what was set of it else', async () => {
+    const days = (count: number) => String(count * 86_400_000);
+    const first = await start();
+    await eventually(
+      async () => expect((await retentionOf(topic))['retention.ms']).toBe(days(30)),
+      patienceMs,
+    );
+    // One hub at a time carries events to a topic.
+    await first.close();
+    for (const [given, kept] of [
+      ['-1', days(30)],
+      [days(3), days(3)],
+    ] as const) {
+      const name = uniqueTopic('given');
+      const configEntries = [
+        { name: 'retention.ms', value: given },
+        { name: 'max.message.bytes', value: '2000000' },
+      ];
+      await withAdmin(kafkaBrokers(), (admin) =>
+        admin.createTopics({
+          waitForLeaders: false,
+          topics: [{ topic: name, numPartitions: 3, configEntries }],
+        }),
+      );
+      const hub = stage.startHub({ HUB_KAFKA_TOPIC: name });
+      await hub.bus.subscribe('b', effectsOf(hub));
+      await stage.emit(uuidv7());
+      await eventually(
+        async () => expect(await recordsOf(kafkaBrokers(), name)).not.toEqual([]),
+        patienceMs,
+      );
+      expect(await retentionOf(name)).toMatchObject({
+        'retention.ms': kept,
+        'max.message.bytes': '2000000',
+      });
+      await hub.close();
     }
   });
 

@@ -8,10 +8,19 @@ const OBJECT_IN_USE = '55006';
  * A database of the caller's own with every migration applied, cloned from the run's template; a spec file
  * takes one in `beforeAll` and drops it in `afterAll`.
  */
-export async function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export function createTestDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  return createDatabase(required('TEST_POSTGRES_TEMPLATE'));
+}
+
+/** One without any table, for what an earlier version may have left behind. */
+export function createEmptyDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  return createDatabase('template0');
+}
+
+async function createDatabase(template: string): Promise<{ url: string; drop(): Promise<void> }> {
   const adminUrl = required('TEST_POSTGRES_URL');
-  const template = required('TEST_POSTGRES_TEMPLATE');
-  const run = template.slice(template.lastIndexOf('_') + 1);
+  const ofRun = required('TEST_POSTGRES_TEMPLATE');
+  const run = ofRun.slice(ofRun.lastIndexOf('_') + 1);
   const name = `hub_test_${run}_${randomBytes(6).toString('hex')}`;
   // Copying files takes 19 ms, PostgreSQL's default of writing each page to the log 140 ms; before 15 the
   // files are always copied and the word is unknown.

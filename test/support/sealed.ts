@@ -22,13 +22,13 @@ export async function readEvents(
   database: pg.Pool,
   where = 'true',
   values: unknown[] = [],
-): Promise<(Omit<EventRow, 'sealed'> & { data: any })[]> {
+): Promise<(EventRow & { data: any })[]> {
   const { rows } = await database.query<EventRow>(
     `select ${eventColumns} from events as e where ${where} order by e.generation, e.xact_id, e.seq`,
     values,
   );
   const opened = await openEvents(rows, testKeys(database));
-  return rows.map(({ sealed: _, ...row }, i) => ({ ...row, data: opened[i]!.data }));
+  return rows.map((row, i) => ({ ...row, data: opened[i]!.data }));
 }
 
 /** The signing secrets that a database holds, of one endpoint or of all. */

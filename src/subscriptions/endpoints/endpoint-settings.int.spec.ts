@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { anApplication, asApplication } from '../../../test/support/applications.js';
 import { emitPatientCreated } from '../../../test/support/emit.js';
+import { testKeys } from '../../../test/support/sealed.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import {
   startWebhookReceiver,
   type WebhookReceiver,
 } from '../../../test/support/webhook-receiver.js';
+import { bindingOfAnswer } from '../../sealing/bindings.js';
 
 let hub: TestHub;
 let receiver: WebhookReceiver;
@@ -52,6 +54,9 @@ const chosen = {
   metadata: { team: 'billing', toString: 'a name like any other' },
 };
 
+/** As they are shown to whoever reads them, which is not who made them. */
+const shown = { ...chosen, headers: { Authorization: '********', 'x-tenant': 'elm' } };
+
 function create(input: object = {}, headers?: Record<string, string>): Promise<ApiAnswer> {
   return hub.api('POST', '/v1/endpoints', { ...valid, ...input }, headers);
 }
@@ -79,9 +84,9 @@ describe('the settings', () => {
   it('have defaults, are shown as they were made, and cleared with null', async () => {
     expect((await create()).body).toMatchObject(defaults);
     const { body: made } = await create(chosen);
-    expect(made).toMatchObject(chosen);
+    expect(made).toMatchObject(shown);
     const { body: read } = await hub.api('GET', `/v1/endpoints/${made.id}`);
-    expect(read).toMatchObject(chosen);
+    expect(read).toMatchObject(shown);
     const empty = {
       filter: null,
       headers: null,
@@ -93,9 +98,9 @@ describe('the settings', () => {
     const { body: cleared } = await change(read, empty);
     expect(cleared).toMatchObject({ ...chosen, ...empty, version: 2 });
     const { body: again } = await change(cleared, chosen);
-    expect(again).toMatchObject({ ...chosen, version: 3 });
+    expect(again).toMatchObject({ ...shown, version: 3 });
     const { body: list } = await hub.api('GET', '/v1/endpoints?limit=200');
-    expect(list.data.find(({ id }: any) => id === made.id)).toMatchObject(chosen);
+    expect(list.data.find(({ id }: any) => id === made.id)).toMatchObject(shown);
   });
 
   it.each([
@@ -129,16 +134,25 @@ describe('the settings', () => {
   it('keep headers, which may be secrets, out of what is kept under an idempotency key', async () => {
     const key = { 'idempotency-key': randomUUID() };
     const first = await create(chosen, key);
-    expect(first.body.headers).toEqual(chosen.headers);
+    expect(first.body.headers).toEqual(shown.headers);
     const second = await create(chosen, key);
     expect(second.body.id).toBe(first.body.id);
     expect(second.body).not.toHaveProperty('headers');
     const rotation = [`/v1/endpoints/${second.body.id}/secret/rotate`, {}] as const;
     const rotated = await hub.api('POST', ...rotation, key);
-    expect(rotated.body.headers).toEqual(chosen.headers);
+    expect(rotated.body.headers).toEqual(shown.headers);
     expect((await hub.api('POST', ...rotation, key)).body).not.toHaveProperty('headers');
-    const { rows } = await hub.database.query('select body::text from idempotency_keys');
-    expect(JSON.stringify(rows)).not.toContain('of-the-receiver');
+    const { rows } = await hub.database.query(
+      'select identity, route, key, sealed_body from idempotency_keys',
+    );
+    const answers = await testKeys(hub.database).open(
+      rows.map(({ sealed_body: sealed, ...scope }) => ({
+        sealed,
+        binding: bindingOfAnswer(Object.values(scope)),
+      })),
+    );
+    expect(answers.join()).toContain(second.body.id);
+    expect(answers.join()).not.toContain('of-the-receiver');
   });
 });
 
@@ -179,6 +193,25 @@ describe('a filter', () => {
     ]);
     expect(arrivedAt('/filtered').every(({ verified }) => verified)).toBe(true);
     expect(arrivedAt('/all')).toHaveLength(6);
+  });
+});
+
+it('keeps the value of a header that comes back as it was shown', async () => {
+  await listenAt('/masked', { eventTypes: ['patient.*'], headers: chosen.headers });
+  const { body: list } = await hub.api('GET', '/v1/endpoints?limit=200');
+  const masked = list.data.find(({ url }: any) => url.endsWith('/masked'));
+  const headers = { ...masked.headers, 'x-tenant': 'oak' };
+  const changed = await change(masked, { headers });
+  expect(changed.body.headers).toEqual(headers);
+  const refused = await change(changed.body, { headers: { ...headers, 'x-api-key': '********' } });
+  expect(refused.body.errors).toMatchObject([
+    { pointer: '/headers/x-api-key', code: 'masked_header' },
+  ]);
+  await emitPatientCreated(hub, practiceId);
+  const webhook = await receiver.waitFor(({ path }) => path === '/masked');
+  expect(webhook.headers).toMatchObject({
+    authorization: chosen.headers.Authorization,
+    'x-tenant': 'oak',
   });
 });
 

@@ -183,7 +183,7 @@ describe('a test', () => {
     await test(id, {}, key);
     const inFlightFor = (interval: string) =>
       hub.database.query(
-        `update idempotency_keys set status = 102, body = null, created_at = now() - $2::interval where key = $1`,
+        `update idempotency_keys set status = 102, sealed_body = null, created_at = now() - $2::interval where key = $1`,
         [key['idempotency-key'], interval],
       );
     await inFlightFor('50 seconds');

@@ -25,6 +25,7 @@ const noticedLagSeconds = 15;
 export class KafkaBus extends EventBus implements OnApplicationBootstrap {
   readonly kind = 'kafka';
   private readonly consumers = new Map<string, GroupConsumer>();
+  private isWarned = false;
 
   constructor(
     private readonly log: EventLog,
@@ -42,7 +43,17 @@ export class KafkaBus extends EventBus implements OnApplicationBootstrap {
 
   /** Also without a group of the hub: others read the topic too. */
   onApplicationBootstrap(): void {
+    this.warnOfPayload();
     this.relay.start(() => [...this.consumers.keys()]);
+  }
+
+  private warnOfPayload(): void {
+    if (this.settings.kafkaPayload !== 'full' || this.isWarned) return;
+    this.isWarned = true;
+    this.logger.warn(
+      { topic: this.topic.name },
+      'HUB_KAFKA_PAYLOAD is full: the topic carries patient data in plain text, outside of what the hub encrypts and can erase. The brokers must encrypt their disks, talk TLS, and let only those read the topic who may see all of it (docs/at-rest.md)',
+    );
   }
 
   async subscribe(group: string, handler: BatchHandler): Promise<Subscription> {

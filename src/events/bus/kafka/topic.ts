@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Logger } from '../../../platform/logger.js';
 import { Settings } from '../../../platform/settings.js';
 import { kafkaClient } from './client.js';
+import { retentionMs, shortenRetention } from './topic-retention.js';
 
 /** What of the topic a consumer can still read, in offsets. */
 export interface Extent {
@@ -21,6 +22,8 @@ export interface TopicStanding {
 /** The topic on the brokers: made where it is missing, and looked at. Every method throws while they are away. */
 @Injectable()
 export class Topic {
+  private isRetentionLookedAt = false;
+
   constructor(
     private readonly settings: Settings,
     private readonly logger: Logger,
@@ -36,13 +39,14 @@ export class Topic {
   }
 
   /**
-   * Makes the topic with `partitions`, or adds those it lacks.
+   * Makes the topic with `partitions`, or adds those it lacks; it keeps nothing longer than the log does.
    * @returns how many it has, which may be more.
    */
   async ensure(partitions: number): Promise<number> {
     return this.withAdmin(async (admin) => {
       const found = await this.countPartitions(admin);
       if (found === 0) await this.create(admin, partitions);
+      else await this.lookAtRetention(admin);
       if (found > 0 && found < partitions) {
         await admin.createPartitions({
           topicPartitions: [{ topic: this.name, count: partitions }],
@@ -90,14 +94,34 @@ export class Topic {
           topic: this.name,
           numPartitions: partitions,
           replicationFactor,
-          // With three copies an acknowledged record survives the loss of any one broker.
-          configEntries:
-            replicationFactor >= 3 ? [{ name: 'min.insync.replicas', value: '2' }] : [],
+          configEntries: [
+            { name: 'retention.ms', value: String(retentionMs(this.settings.eventRetentionDays)) },
+            // With three copies an acknowledged record survives the loss of any one broker.
+            ...(replicationFactor >= 3 ? [{ name: 'min.insync.replicas', value: '2' }] : []),
+          ],
         },
       ],
     });
     if (created)
       this.logger.info({ topic: this.name, partitions, replicationFactor }, 'topic made');
+  }
+
+  /** Once for each hub. One that may not change the topic goes on, and says so. */
+  private async lookAtRetention(admin: Admin): Promise<void> {
+    if (this.isRetentionLookedAt) return;
+    this.isRetentionLookedAt = true;
+    const { eventRetentionDays: days } = this.settings;
+    const topic = this.name;
+    try {
+      if (await shortenRetention(admin, topic, retentionMs(days))) {
+        this.logger.info({ topic, days }, 'the topic keeps records as long as the log now');
+      }
+    } catch (error) {
+      this.logger.warn(
+        { err: error, topic, days },
+        'the topic may keep records longer than the log: set its retention.ms',
+      );
+    }
   }
 
   private async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { CommandAudit } from '../src/audit/command-audit.js';
+import type { Settings } from '../src/platform/settings.js';
+import {
+  countKeysOf,
+  keyStatus,
+  renewDataKeys,
+  rewrapAll,
+  shred,
+} from '../src/sealing/key-care.js';
+import { loadMasterKeys } from '../src/sealing/load-master-keys.js';
+import type { MasterKeys } from '../src/sealing/master-keys.js';
+import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+
+const HELP = `The keys under which the hub encrypts what it keeps (docs/at-rest.md).
+
+  npm run keys -- status                     counts data keys, by the master key they are wrapped under
+  npm run keys -- rotate                     wraps all of them under the first master key; hubs go on meanwhile
+  npm run keys -- rotate --data-keys         the same, and lets new data keys encrypt from now on
+  npm run keys -- shred --practice ID        says what destroying a practice's keys would mean
+  npm run keys -- shred --practice ID --yes  destroys them: its history cannot be read again, by anybody
+
+Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR, and takes the master keys
+that the hub takes.`;
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+interface Order {
+  command?: string;
+  practice?: string;
+  yes?: boolean;
+  dataKeys?: boolean;
+  isHelp?: boolean;
+}
+
+async function main(args: string[]): Promise<void> {
+  const order = orderOf(args);
+  if (!order || order.isHelp) {
+    console.log(HELP);
+    process.exitCode = order ? 0 : 1;
+    return;
+  }
+  const settings = settingsOfCommand();
+  const client = new pg.Client({
+    connectionString: await databaseUrlOf(settings),
+    connectionTimeoutMillis: 10_000,
+    query_timeout: 60_000,
+    application_name: 'practice-event-hub keys',
+  });
+  await client.connect();
+  try {
+    if (order.command === 'shred') return await destroy(client, settings, order);
+    const { master } = await loadMasterKeys(settings, client);
+    if (order.command === 'rotate') await rotate(client, settings, master, order);
+    await status(client, master);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Undefined for what is no order. */
+function orderOf(args: string[]): Order | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        practice: { type: 'string' },
+        yes: { type: 'boolean' },
+        'data-keys': { type: 'boolean' },
+        help: { type: 'boolean' },
+      },
+    });
+    const [command, ...more] = positionals;
+    const { practice, yes, 'data-keys': dataKeys, help: isHelp } = values;
+    if (isHelp) return { isHelp };
+    const isKnown = ['status', 'rotate', 'shred'].includes(command ?? '') && more.length === 0;
+    const isMixed =
+      (command !== 'shred' && (practice !== undefined || yes)) ||
+      (command !== 'rotate' && dataKeys) ||
+      (command === 'shred' && practice === undefined);
+    return isKnown && !isMixed ? { command, practice, yes, dataKeys } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function rotate(
+  client: pg.Client,
+  settings: Settings,
+  master: MasterKeys,
+  { dataKeys = false }: Order,
+): Promise<void> {
+  const audit = await CommandAudit.open(client, settings, 'keys rotate');
+  const done = await rewrapAll(client, master, (count, left) =>
+    console.log(`${count} wrapped anew, ${left} left`),
+  );
+  console.log(done === 0 ? 'Nothing was left to wrap anew.' : `${done} data keys wrapped anew.`);
+  const retired = dataKeys ? await renewDataKeys(client, master, randomBytes(32)) : 0;
+  if (dataKeys) {
+    console.log(
+      `${retired} data keys only open from now on; new ones are made as they are needed.`,
+    );
+  }
+  const detail = { masterKeyId: master.firstId, wrapped: done, retired };
+  await audit.record({ action: 'data_key.rotated', detail });
+  await audit.close();
+}
+
+async function status(client: pg.Client, master: MasterKeys): Promise<void> {
+  const { wrapped, active, retired, destroyed } = await keyStatus(client);
+  console.log(`Data keys: ${active} encrypt, ${retired} only open, ${destroyed} are destroyed.`);
+  for (const id of master.ids) {
+    const count = wrapped.find((each) => each.id === id)?.count ?? 0;
+    const note =
+      id === master.firstId
+        ? ', the one in force'
+        : count === 0
+          ? ': it may be removed once every hub has the new one first'
+          : ': `npm run keys -- rotate` wraps them anew';
+    console.log(`  under master key ${id}: ${count}${note}`);
+  }
+}
+
+async function destroy(
+  client: pg.Client,
+  settings: Settings,
+  { practice, yes }: Order,
+): Promise<void> {
+  if (!uuid.test(practice!)) throw new Mistake('--practice takes the id of a practice, a UUID.');
+  const count = await countKeysOf(client, practice!);
+  if (count === 0) throw new Mistake(`There is no key of the practice ${practice} to destroy.`);
+  if (!yes) {
+    throw new Mistake(
+      `This would destroy ${count} keys of the practice ${practice}: the payloads of its events, kept answers and what receivers answered could never be read again, and what is not delivered yet would be withheld. Say --yes to do it. Backups and copies of the database still hold the keys, wrapped: see docs/at-rest.md.`,
+    );
+  }
+  const audit = await CommandAudit.open(client, settings, 'keys shred');
+  const destroyed = await shred(client, practice!, (count) =>
+    audit.record({ action: 'data_key.destroyed', practiceId: practice, detail: { count } }),
+  );
+  await audit.close();
+  console.log(`${destroyed} keys of the practice ${practice} are destroyed.`);
+}
+
+main(process.argv.slice(2)).catch(failed);
