@@ -119,4 +119,6 @@ export async function secureTables(runner: QueryRunner): Promise<void> {
     ...(await runner.query(rightsSql, [engineRole, ofMigrations, []])),
   ];
   for (const { statement } of rights) await runner.query(statement);
+  // Whether something of a practice was erased with its key, for manifests; never a key, though it is wrapped.
+  await runner.query(`grant select (practice_id, destroyed_at) on data_keys to ${apiRole}`);
 }

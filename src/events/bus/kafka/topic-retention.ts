@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, type Admin } from 'kafkajs';
+import kafkajs, { type Admin } from 'kafkajs';
 
 const dayMs = 86_400_000;
 const name = 'retention.ms';
@@ -18,7 +18,7 @@ export async function shortenRetention(
   topic: string,
   mostMs: number,
 ): Promise<boolean> {
-  const resource = { type: ConfigResourceTypes.TOPIC, name: topic };
+  const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic };
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: [resource],

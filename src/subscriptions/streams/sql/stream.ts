@@ -87,6 +87,7 @@ export const restrictingPracticesSql = `
   from unnest($1::uuid[]) as practice (id)
   cross join lateral (
     select from patients as p where p.practice_id = practice.id and p.restricted limit 1) as restricted`;
+
 /** Practices of which something was erased by destroying its key. */
 export const erasedPracticesSql = `
   select distinct practice_id from data_keys where destroyed_at is not null and practice_id is not null`;
