@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -42,21 +42,25 @@ export class AppointmentsController {
   }
 
   @Get()
+  @OpenToPartners()
   @ListRoute('In order of creation, whatever was moved since.', AppointmentPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: AppointmentListQuery,
   ): Promise<Page<object>> {
-    return this.appointments.list(practiceId, query);
+    return this.appointments.list(caller, practiceId, query);
   }
 
   @Get(':appointmentId')
+  @OpenToPartners()
   @ApiOkResponse({ type: AppointmentResource })
-  async get(
+  get(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('appointmentId', new IdOf('appointment')) id: string,
   ): Promise<object> {
-    return appointmentResource(await this.appointments.get(practiceId, id));
+    return this.appointments.read(caller, practiceId, id);
   }
 
   @Patch(':appointmentId')

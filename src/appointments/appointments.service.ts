@@ -1,11 +1,22 @@
 import { Injectable } from '@nestjs/common';
-import { And, In, IsNull, LessThan, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { And, Equal, In, IsNull, LessThan, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ScopedReads } from '../database/scoped-reads.js';
 import type { Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
+import { typesAbout } from '../events/catalog/resources.js';
+import type { Caller } from '../platform/access/caller.js';
+import { assertMayAskFor, seen, sightOf } from '../platform/access/granted.js';
+import { ofNobodyRestricted } from '../platform/access/restricted.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
-import { afterId, externalIdOf, limitOf, pageOf, type Page } from '../platform/http/lists.js';
+import {
+  afterId,
+  allOf,
+  externalIdOf,
+  limitOf,
+  pageOf,
+  type Page,
+} from '../platform/http/lists.js';
 import { invalidField, notFound } from '../platform/http/problem.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { sayingsAbout } from './appointment-changes.rules.js';
@@ -100,11 +111,36 @@ export class AppointmentsService {
     return found;
   }
 
-  /** In order of creation, which no later move changes: a cursor follows it safely. @throws Problem 404 */
-  async list(practiceId: string, query: AppointmentListQuery): Promise<Page<object>> {
+  /** As much as a caller is shown. @throws Problem 404 for what it may not know of, as for what does not exist. */
+  async read(caller: Caller, practiceId: string, id: string): Promise<object> {
+    const sight = sightOf(caller, practiceId, typesAbout('appointments'));
+    if (sight === 'none') throw notFound(resource);
+    const found = await this.reads.ofPractice(practiceId).findOneBy(Appointment, {
+      practiceId,
+      id,
+      ...allOf('patientId', sight !== 'all' && ofNobodyRestricted()),
+      deletedAt: IsNull(),
+    });
+    if (!found) throw notFound(resource);
+    return seen('appointment', appointmentResource(found), sight);
+  }
+
+  /**
+   * Those that a caller may know of, as much as it is shown; in order of creation, which no later move changes: a cursor
+   * follows it safely.
+   * @throws Problem 404 for an unknown practice, or one of whose appointments it may know nothing.
+   */
+  async list(
+    caller: Caller,
+    practiceId: string,
+    query: AppointmentListQuery,
+  ): Promise<Page<object>> {
+    const sight = sightOf(caller, practiceId, typesAbout('appointments'));
+    if (sight === 'none') throw notFound('practice');
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
+    if (external) assertMayAskFor('externalId', 'appointment', 'externalIds', [sight]);
     const manager = this.reads.ofPractice(practiceId);
     await this.practices.get(practiceId);
     const found = external && (await findByExternalId(manager, practiceId, resource, external));
@@ -116,14 +152,18 @@ export class AppointmentsService {
         ...(after && { id: MoreThan(after) }),
         ...(found && { id: found }),
         ...startsWithin(query),
-        ...(query.patientId && { patientId: query.patientId }),
+        ...allOf(
+          'patientId',
+          query.patientId !== undefined && Equal(query.patientId),
+          sight !== 'all' && ofNobodyRestricted(),
+        ),
         ...(query.status && { status: In(query.status) }),
         ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
       },
       order: { id: 'asc' },
       take: limit + 1,
     });
-    return pageOf(rows, limit, appointmentResource);
+    return pageOf(rows, limit, (row) => seen('appointment', appointmentResource(row), sight));
   }
 
   /** A change that changes nothing makes no version and no event. @throws Problem 409 for a taken external id. */

@@ -7,6 +7,7 @@ import { Outbox } from '../events/outbox/outbox.js';
 import { AccountsService } from '../patients/accounts.service.js';
 import { Patient } from '../patients/patient.entity.js';
 import { PatientsService } from '../patients/patients.service.js';
+import { operator } from '../platform/access/caller.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { apiRole, engineRole } from './roles.js';
 import { everything, scopeOfPractices, type Scope } from './scope.js';
@@ -52,7 +53,7 @@ describe('a forgotten condition', () => {
       app.get(AccountsService),
       app.get(Outbox),
     );
-    const { data } = await forgetful.list(elm.id, {});
+    const { data } = await forgetful.list(operator, elm.id, {});
     return data.map((patient: any) => patient.givenName);
   }
 

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -8,7 +8,6 @@ import { ListRoute, ResourceListQuery, type Page } from '../platform/http/lists.
 import { Context, RequestContext } from '../platform/http/request-context.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { AccountChange, AccountPage, AccountResource, NewAccount } from './account.dto.js';
-import type { Account } from './account.entity.js';
 import { AccountsService } from './accounts.service.js';
 
 @ApiTags('accounts')
@@ -36,21 +35,25 @@ export class AccountsController {
   }
 
   @Get()
+  @OpenToPartners()
   @ListRoute('In order of creation.', AccountPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: ResourceListQuery,
-  ): Promise<Page<Account>> {
-    return this.accounts.list(practiceId, query);
+  ): Promise<Page<object>> {
+    return this.accounts.list(caller, practiceId, query);
   }
 
   @Get(':accountId')
+  @OpenToPartners()
   @ApiOkResponse({ type: AccountResource })
   get(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('accountId', new IdOf('account')) id: string,
-  ): Promise<Account> {
-    return this.accounts.get(practiceId, id);
+  ): Promise<object> {
+    return this.accounts.read(caller, practiceId, id);
   }
 
   @Patch(':accountId')

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { Equal, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
+import { typesAbout } from '../events/catalog/resources.js';
+import type { Caller } from '../platform/access/caller.js';
+import { assertMayAskFor, seen, sightOf } from '../platform/access/granted.js';
+import { onNoRestrictedAccount } from '../platform/access/restricted.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
 import {
   afterId,
+  allOf,
   externalIdOf,
   limitOf,
   pageOf,
@@ -69,26 +74,48 @@ export class AccountsService {
     return account;
   }
 
-  /** In order of creation. @throws Problem 404 for an unknown practice. */
-  async list(practiceId: string, query: ResourceListQuery): Promise<Page<Account>> {
+  /** As much as a caller is shown. @throws Problem 404 for what it may not know of, as for what does not exist. */
+  async read(caller: Caller, practiceId: string, id: string): Promise<object> {
+    const sight = sightOf(caller, practiceId, typesAbout('accounts'));
+    if (sight === 'none') throw notFound('account');
+    const account = await this.reads.ofPractice(practiceId).findOneBy(Account, {
+      practiceId,
+      ...allOf('id', Equal(id), sight !== 'all' && onNoRestrictedAccount()),
+    });
+    if (!account) throw notFound('account');
+    return seen('account', account, sight);
+  }
+
+  /**
+   * Those that a caller may know of, as much as it is shown; in order of creation.
+   * @throws Problem 404 for an unknown practice, or one of whose accounts it may know nothing.
+   */
+  async list(caller: Caller, practiceId: string, query: ResourceListQuery): Promise<Page<object>> {
+    const sight = sightOf(caller, practiceId, typesAbout('accounts'));
+    if (sight === 'none') throw notFound('practice');
     const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
+    if (external) assertMayAskFor('externalId', 'account', 'externalIds', [sight]);
     await this.practices.get(practiceId);
     const found = external && (await findByExternalId(manager, practiceId, 'account', external));
     if (external && !found) return { data: [], nextCursor: null };
     const rows = await manager.find(Account, {
       where: {
         practiceId,
-        ...(after && { id: MoreThan(after) }),
-        ...(found && { id: found }),
+        ...allOf(
+          'id',
+          after && MoreThan(after),
+          found && Equal(found),
+          sight !== 'all' && onNoRestrictedAccount(),
+        ),
         ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
       },
       order: { id: 'asc' },
       take: limit + 1,
     });
-    return pageOf(rows, limit, (account) => account);
+    return pageOf(rows, limit, (account) => seen('account', account, sight));
   }
 
   /** A change that changes nothing makes no version and no event. @throws Problem 422 */

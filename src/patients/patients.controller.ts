@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../database/signals.js';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -38,21 +38,25 @@ export class PatientsController {
   }
 
   @Get()
+  @OpenToPartners()
   @ListRoute('In order of creation.', PatientPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: DeletableListQuery,
   ): Promise<Page<object>> {
-    return this.patients.list(practiceId, query);
+    return this.patients.list(caller, practiceId, query);
   }
 
   @Get(':patientId')
+  @OpenToPartners()
   @ApiOkResponse({ type: PatientResource })
-  async get(
+  get(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('patientId', new IdOf('patient')) id: string,
   ): Promise<object> {
-    return patientResource(await this.patients.get(practiceId, id));
+    return this.patients.read(caller, practiceId, id);
   }
 
   @Patch(':patientId')

@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
+import { Equal, IsNull, MoreThan, MoreThanOrEqual } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
 import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, send, type Tx } from '../database/transactions.js';
 import { Outbox, type Cause } from '../events/outbox/outbox.js';
+import type { Caller } from '../platform/access/caller.js';
+import { assertMayAskFor } from '../platform/access/granted.js';
 import { findByExternalId, replaceExternalIds } from '../platform/external-ids.js';
 import {
   afterId,
+  allOf,
   externalIdOf,
   limitOf,
   pageOf,
@@ -18,7 +21,7 @@ import type { Practice } from '../practices/practice.entity.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { AccountsService } from './accounts.service.js';
 import type { NewPatient, PatientChange } from './patient.dto.js';
-import { Patient, patientResource } from './patient.entity.js';
+import { Patient } from './patient.entity.js';
 import { patientChanged, patientCreated, patientDeleted } from './patient.events.js';
 import {
   accountFault,
@@ -27,6 +30,7 @@ import {
   speciesFault,
   type Fault,
 } from './patient.rules.js';
+import { PatientSight } from './patient-sight.js';
 import { patientTiesSql } from './sql/patient-ties.js';
 import { restrictAnew } from './sql/restrict.js';
 
@@ -85,12 +89,32 @@ export class PatientsService {
     return patient;
   }
 
-  /** In order of creation. @throws Problem 404 for an unknown practice. */
-  async list(practiceId: string, query: DeletableListQuery): Promise<Page<object>> {
+  /** As much as a caller is shown. @throws Problem 404 for what it may not know of, as for what does not exist. */
+  async read(caller: Caller, practiceId: string, id: string): Promise<object> {
+    const sight = new PatientSight(caller, practiceId);
+    if (sight.isBlind) throw notFound('patient');
+    const manager = this.reads.ofPractice(practiceId);
+    const patient = await manager.findOneBy(Patient, {
+      practiceId,
+      ...allOf('id', Equal(id), ...sight.conditions),
+      deletedAt: IsNull(),
+    });
+    if (!patient) throw notFound('patient');
+    return (await sight.show(manager, [patient]))[0]!;
+  }
+
+  /**
+   * Those that a caller may know of, as much as it is shown; in order of creation.
+   * @throws Problem 404 for an unknown practice, or one of whose patients it may know nothing.
+   */
+  async list(caller: Caller, practiceId: string, query: DeletableListQuery): Promise<Page<object>> {
+    const sight = new PatientSight(caller, practiceId);
+    if (sight.isBlind) throw notFound('practice');
     const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
+    if (external) assertMayAskFor('externalId', 'patient', 'externalIds', sight.sights);
     await this.practices.get(practiceId);
     const found = external && (await findByExternalId(manager, practiceId, 'patient', external));
     if (external && !found) return { data: [], nextCursor: null };
@@ -98,14 +122,14 @@ export class PatientsService {
       where: {
         practiceId,
         ...(!query.includeDeleted && { deletedAt: IsNull() }),
-        ...(after && { id: MoreThan(after) }),
-        ...(found && { id: found }),
+        ...allOf('id', after && MoreThan(after), found && Equal(found), ...sight.conditions),
         ...(query.updatedSince && { updatedAt: MoreThanOrEqual(new Date(query.updatedSince)) }),
       },
       order: { id: 'asc' },
       take: limit + 1,
     });
-    return pageOf(rows, limit, patientResource);
+    const shown = await sight.show(manager, rows);
+    return pageOf(rows, limit, (row) => shown[rows.indexOf(row)]!);
   }
 
   /** A change that changes nothing makes no version and no event. @throws Problem 409, 422 */

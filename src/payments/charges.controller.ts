@@ -1,12 +1,11 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
 import { ListRoute, ResourceListQuery, type Page } from '../platform/http/lists.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
-import type { LedgerEntry } from './ledger-entry.entity.js';
 import { EntryPage, EntryResource, NewCharge } from './ledger.dto.js';
 import { EntriesService } from './entries.service.js';
 import { LedgerService } from './ledger.service.js';
@@ -35,20 +34,24 @@ export class ChargesController {
   }
 
   @Get()
+  @OpenToPartners()
   @ListRoute('In order of creation.', EntryPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: ResourceListQuery,
-  ): Promise<Page<LedgerEntry>> {
-    return this.entries.list(practiceId, 'charge', query);
+  ): Promise<Page<object>> {
+    return this.entries.list(caller, practiceId, 'charge', query);
   }
 
   @Get(':chargeId')
+  @OpenToPartners()
   @ApiOkResponse({ type: EntryResource })
   get(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('chargeId', new IdOf('charge')) id: string,
-  ): Promise<LedgerEntry> {
-    return this.entries.get(practiceId, 'charge', id);
+  ): Promise<object> {
+    return this.entries.read(caller, practiceId, 'charge', id);
   }
 }

@@ -1,9 +1,9 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { IdOf } from '../platform/http/input.pipe.js';
 import { ListRoute, type Page } from '../platform/http/lists.js';
-import type { LedgerEntry } from './ledger-entry.entity.js';
+import { Context, RequestContext } from '../platform/http/request-context.js';
 import { EntryListQuery, EntryPage, EntryResource } from './ledger.dto.js';
 import { EntriesService } from './entries.service.js';
 
@@ -11,26 +11,29 @@ import { EntriesService } from './entries.service.js';
 @ApiTags('accounts')
 @Controller('v1/practices/:practiceId/accounts/:accountId/entries')
 @OpenToApplications()
+@OpenToPartners()
 export class EntriesController {
   constructor(private readonly entries: EntriesService) {}
 
   @Get()
   @ListRoute('In the order in which entries were made.', EntryPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('accountId', new IdOf('account')) accountId: string,
     @Query() query: EntryListQuery,
-  ): Promise<Page<LedgerEntry>> {
-    return this.entries.listOfAccount(practiceId, accountId, query);
+  ): Promise<Page<object>> {
+    return this.entries.listOfAccount(caller, practiceId, accountId, query);
   }
 
   @Get(':entryId')
   @ApiOkResponse({ type: EntryResource })
   get(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('accountId', new IdOf('account')) accountId: string,
     @Param('entryId', new IdOf('entry')) id: string,
-  ): Promise<LedgerEntry> {
-    return this.entries.getOfAccount(practiceId, accountId, id);
+  ): Promise<object> {
+    return this.entries.readOfAccount(caller, practiceId, accountId, id);
   }
 }

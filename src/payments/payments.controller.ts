@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications } from '../platform/access/access.guard.js';
+import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -35,21 +35,25 @@ export class PaymentsController {
   }
 
   @Get()
+  @OpenToPartners()
   @ListRoute('In order of creation.', EntryPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Query() query: ResourceListQuery,
-  ): Promise<Page<LedgerEntry>> {
-    return this.entries.list(practiceId, 'payment', query);
+  ): Promise<Page<object>> {
+    return this.entries.list(caller, practiceId, 'payment', query);
   }
 
   @Get(':paymentId')
+  @OpenToPartners()
   @ApiOkResponse({ type: EntryResource })
   get(
+    @Context() { caller }: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('paymentId', new IdOf('payment')) id: string,
-  ): Promise<LedgerEntry> {
-    return this.entries.get(practiceId, 'payment', id);
+  ): Promise<object> {
+    return this.entries.read(caller, practiceId, 'payment', id);
   }
 
   @Post(':paymentId/refund')

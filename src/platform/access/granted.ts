@@ -1,5 +1,7 @@
 import type { PayloadMode } from '../../events/catalog/fields.js';
+import { showResource, showsField, type ResourceKind } from '../../events/catalog/resources.js';
 import { matcherOf } from '../../events/catalog/type-patterns.js';
+import { invalidParameter } from '../http/problem.js';
 import { reaches, type Caller } from './caller.js';
 
 export const readModes = ['none', 'minimum', 'full'] as const;
@@ -48,6 +50,29 @@ export function sightOf(caller: Caller, practiceId: string, types: readonly stri
   if (caller.kind !== 'partner') return reaches(caller, practiceId) ? 'all' : 'none';
   const covering = grantsOf(caller, practiceId).filter(({ covers }) => types.some(covers));
   return readsByWidth.find((mode) => covering.some(({ readMode }) => readMode === mode)) ?? 'none';
+}
+
+/** A resource as it is seen. Pure. */
+export function seen(kind: ResourceKind, resource: object, sight: Sight): object {
+  if (sight === 'all') return resource;
+  return showResource(kind, resource, sight === 'none' ? 'thin' : sight);
+}
+
+/**
+ * Lets nobody ask for the value of a field that they do not see.
+ * @throws Problem 422 where any of the sights hides the field
+ */
+export function assertMayAskFor(
+  parameter: string,
+  kind: ResourceKind,
+  field: string,
+  sights: readonly Sight[],
+): void {
+  const isHidden = (sight: Sight) =>
+    sight !== 'all' && sight !== 'none' && !showsField(kind, field, sight);
+  if (!sights.some(isHidden)) return;
+  const detail = `What is granted to you does not show ${field}, so that you cannot ask for it.`;
+  throw invalidParameter(parameter, 'field_hidden', detail);
 }
 
 /** The one that shows more. Pure. */

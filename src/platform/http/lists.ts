@@ -1,6 +1,7 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { ApiOkResponse } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
+import { And, type FindOperator } from 'typeorm';
 import { Flag, Instant, Int, Text } from './fields.js';
 import { invalidParameter } from './problem.js';
 
@@ -95,6 +96,16 @@ export function externalIdOf({
     throw invalidParameter('externalId', 'malformed', 'externalId must read system|value.');
   }
   return { system: externalId.slice(0, bar), value: externalId.slice(bar + 1) };
+}
+
+/** All of the conditions on one column that there are. */
+export function allOf<Column extends string>(
+  column: Column,
+  ...conditions: (FindOperator<string> | undefined | false | '')[]
+): { [name in Column]?: FindOperator<string> } {
+  const given = conditions.filter((each) => each !== undefined && each !== false && each !== '');
+  if (given.length === 0) return {};
+  return { [column]: And(...given) } as { [name in Column]?: FindOperator<string> };
 }
 
 const mostListed = 200;
