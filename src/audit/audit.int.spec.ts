@@ -237,4 +237,23 @@ describe('the trail', () => {
       await expect(hub.database.query(change)).rejects.toMatchObject(refused);
     }
   });
+
+  it('lets the hub’s own roles add to it, and nothing else', async () => {
+    const client = await hub.database.connect();
+    for (const role of ['hub_api', 'hub_engine']) {
+      await client.query(`set role ${role}`);
+      for (const change of [
+        `update audit_entries set actor = 'nobody'`,
+        'delete from audit_entries',
+        'truncate audit_entries',
+        `update audit_blocks set number = 1`,
+        'delete from audit_blocks',
+        'alter table audit_entries disable trigger all',
+      ]) {
+        await expect(client.query(change)).rejects.toMatchObject({ code: '42501' });
+      }
+    }
+    await client.query('reset role');
+    client.release();
+  });
 });

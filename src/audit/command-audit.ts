@@ -24,16 +24,15 @@ export class CommandAudit {
   /**
    * @param client on which the command works; its entries are the command's from now on
    * @param command as it is called, `parked redrive`
-   * @param writer given where the command's other connections write entries too (`EnginePool`)
    * @throws AuditKeyError
    */
   static async open(
     client: pg.ClientBase,
     settings: Settings,
     command: string,
-    writer: string = randomUUID(),
   ): Promise<CommandAudit> {
     const heads = new HeadLog(headsFolder(settings), await HeadKey.load(settings));
+    const writer = randomUUID();
     await client.query(registerSql, [writer, `commands/${command}`]);
     await client.query(`select set_config('hub.audit_writer', $1, false)`, [writer]);
     return new CommandAudit(client, heads, writer, userInfo().username);
