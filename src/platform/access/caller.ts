@@ -50,6 +50,10 @@ export function narrowed(
     token: within ? 'narrowed' : 'whole',
     scopes: caller.scopes.filter((scope) => scopes.includes(scope)),
     practices: within ? new Set(within) : caller.practices,
+    ...(within &&
+      caller.grants && {
+        grants: new Map([...caller.grants].filter(([practiceId]) => within.includes(practiceId))),
+      }),
   };
 }
 
