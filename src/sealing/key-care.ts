@@ -78,12 +78,14 @@ export async function renewDataKeys(
   own: Buffer,
 ): Promise<number> {
   const { wrapped, masterKeyId } = master.wrap(own, bindingOfKey(null));
-  const { rows } = await client.query<{ now: Date }>('select clock_timestamp() as now');
+  const { rows } = await client.query<{ last: number | null }>(
+    'select max(number) as last from data_keys',
+  );
   // In one statement: a hub without a key of its own could keep no answer and no secret.
   await client.query(renewOwnSql, [wrapped, masterKeyId]);
   let retired = 1;
   for (;;) {
-    const { rowCount } = await client.query(retireSql, [atATime, rows[0]!.now]);
+    const { rowCount } = await client.query(retireSql, [atATime, rows[0]!.last]);
     if (!rowCount) break;
     retired += rowCount;
   }

@@ -26,13 +26,13 @@ export const renewOwnSql = `
   insert into data_keys (practice_id, wrapped, master_key_id)
   select null, $1, $2 from (select count(*) from former) as after_them`;
 
-/** Those made since $2 are new already. */
+/** Those with a number beyond $2 are new already. */
 export const retireSql = `
   update data_keys set retired_at = clock_timestamp()
   where number in (
     select number from data_keys
     where practice_id is not null and retired_at is null and destroyed_at is null
-      and created_at < $2
+      and number <= $2
     order by number limit $1)`;
 
 export const destroySql = `
