@@ -87,6 +87,7 @@ const ofMigrations = ['migrations'];
 /** The operator's keys, and how far the engine has got: a request has no business there. */
 const ofTheEngine = [
   'operator_keys',
+  'data_keys',
   'audit_writers',
   'audit_blocks',
   'audit_settings',
@@ -94,13 +95,7 @@ const ofTheEngine = [
   'deliverers',
   'delivery_shards',
 ];
-const readByTheApi = [
-  'data_keys',
-  'consumer_cursors',
-  'relay_state',
-  'log_retention',
-  'parked_events',
-];
+const readByTheApi = ['consumer_cursors', 'relay_state', 'log_retention', 'parked_events'];
 
 /**
  * Separates tables by practice that nobody has separated, and gives the roles their rights. After every migration, so
@@ -120,5 +115,5 @@ export async function secureTables(runner: QueryRunner): Promise<void> {
   ];
   for (const { statement } of rights) await runner.query(statement);
   // Whether something of a practice was erased with its key, for manifests; never a key, though it is wrapped.
-  await runner.query(`grant select (practice_id, destroyed_at) on data_keys to ${apiRole}`);
+  await runner.query(`grant select (number, practice_id, destroyed_at) on data_keys to ${apiRole}`);
 }

@@ -4,7 +4,7 @@ import { DataSource, type EntityManager } from 'typeorm';
 import { sessionOptions } from './data-source.js';
 import type { ApiClient } from './api-pool.js';
 import type { PooledClient } from './pooled-client.js';
-import { isPracticeId, scopeOfPractices, type Scope } from './scope.js';
+import { everything, isPracticeId, scopeOfPractices, type Scope } from './scope.js';
 import { Signals } from './signals.js';
 import { Turns } from './turns.js';
 
@@ -21,6 +21,8 @@ export interface Statement {
 /** What a transaction knows of itself, kept in its query runner. */
 export interface TxState {
   client: PooledClient;
+  /** Of the API's: what it sees and writes. */
+  scope?: Scope;
   /** What nobody waits for but the end of the transaction, in the order in which it was sent. */
   sent: Promise<unknown>[];
   /** What is still being made ready and has not been sent: the end of the transaction waits for it. */
@@ -85,6 +87,18 @@ export function isPreparing(tx: Tx): boolean {
   return stateOf(tx).preparing !== undefined;
 }
 
+/**
+ * Runs `work` in sight of all practices: what may be told to whom follows from all there is, and a patient out of sight
+ * would pass for one whom anybody may hear of. What `work` finds is for a decision and not for an answer.
+ */
+export async function inFullView<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
+  const { practices, actor } = stateOf(tx).scope!;
+  send(tx, scopeOnly, [everything.practices, actor]);
+  const result = await work();
+  send(tx, scopeOnly, [practices, actor]);
+  return result;
+}
+
 function track({ sent }: TxState, statement: Promise<unknown>): void {
   sent.push(statement);
   // Looked at when the transaction ends.
@@ -144,7 +158,7 @@ export class Transactions {
     try {
       const client: ApiClient = await runner.connect();
       client.leaveScope();
-      const state: TxState = { client, sent: [] };
+      const state: TxState = { client, scope, sent: [] };
       // Told that it is in one, or the ORM would open transactions of its own.
       Object.assign(runner, { data: state, isTransactionActive: true });
       try {

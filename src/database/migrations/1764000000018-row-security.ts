@@ -43,6 +43,8 @@ export class RowSecurity1764000000018 implements MigrationInterface {
         `exists (select from deliveries where deliveries.id = delivery_id)`,
       );
     }
+    // Whatever a request did is put on record, also about a practice that its caller reaches no more.
+    await separate(runner, 'audit_entries', inScopeSql('practice_id'), 'true');
     await separate(runner, 'api_keys', isActorSql('owner'));
     // Answers that are kept for a repetition may be a patient's record. Test keys' answers are apart from live ones'.
     await separate(
@@ -59,6 +61,11 @@ export class RowSecurity1764000000018 implements MigrationInterface {
       select id, type, practice_id, patient_id, account_id, source, subject, actor, generation, xact_id, seq
       from events`);
 
+    // What an owner may hear of follows from all of its practices and grants, whoever asks and under which scope.
+    await runner.query(`
+      alter function hub_reach(text, uuid[], boolean)
+      security definer set search_path = pg_catalog, pg_temp`);
+
     // Whose transactions hold the log back. The roles of the hub see no other session; who migrates it sees at least
     // the hub's, and with pg_read_all_stats all.
     await runner.query(`
@@ -74,6 +81,9 @@ export class RowSecurity1764000000018 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(
+      `alter function hub_reach(text, uuid[], boolean) security invoker reset all`,
+    );
     await runner.query(`drop function hub_horizon_holders()`);
     await runner.query(`drop view event_headers`);
     await runner.query(`

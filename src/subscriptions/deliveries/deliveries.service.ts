@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { IsNull } from 'typeorm';
 import { ScopedReads } from '../../database/scoped-reads.js';
-import type { Tx } from '../../database/transactions.js';
+import { inFullView, type Tx } from '../../database/transactions.js';
 import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { typePattern } from '../../events/catalog/type-patterns.js';
 import { limitOf, type Page, listOf } from '../../platform/http/lists.js';
@@ -171,7 +171,7 @@ export class DeliveriesService {
     const [delivery]: { status: DeliveryStatus; attempts: number; has_event: boolean }[] =
       await tx.query(lockDeliverySql, [id]);
     if (!delivery) throw notFound('delivery');
-    if (delivery.status === 'withheld' || !(await mayStillHear(tx, id))) {
+    if (delivery.status === 'withheld' || !(await inFullView(tx, () => mayStillHear(tx, id)))) {
       throw conflict('delivery_withheld', 'This delivery may no longer be sent.');
     }
     if (delivery.attempts === 0) {
