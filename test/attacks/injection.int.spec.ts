@@ -37,10 +37,14 @@ beforeEach(async () => {
   before = await rowsOf(hub);
 });
 
+/** Queues, whose rows go as soon as they are worked off. */
+const queues = ['audit_unsealed'];
+
 /** Nothing is gone: tables stand, and none has fewer rows. */
 async function assertNothingGone(): Promise<void> {
   const after = await rowsOf(hub);
   for (const [table, rows] of before) {
+    if (queues.includes(table)) continue;
     expect({ table, isLess: (after.get(table) ?? -1) < rows }).toEqual({ table, isLess: false });
   }
 }

@@ -6,6 +6,7 @@ import { book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { openHubStage, type HubProcess, type HubStage } from '../support/hub-process.js';
 import { markedBodies, type MarkedBody } from '../support/marked-bodies.js';
+import { aGrant, aPartner, inDays } from '../support/partners.js';
 import { pathOf } from '../support/things.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
@@ -52,7 +53,7 @@ afterAll(async () => {
 
 /** What a body needs besides texts; where an operation takes one of two, both. `undefined` takes a field away. */
 function needs(known: Record<string, string>): Record<string, object[]> {
-  const { patientId } = known;
+  const { patientId, partnerId } = known;
   const time = { start: '2032-03-10T15:30:00Z', end: '2032-03-10T16:00:00Z' };
   const money = { patientId, amount: 1000, currency: 'USD' };
   const practice = '/v1/practices/{practiceId}';
@@ -88,6 +89,15 @@ function needs(known: Record<string, string>): Record<string, object[]> {
     ],
     [`POST ${practice}/adjustments`]: [{ ...money, kind: 'credit', externalIds: undefined }],
     [`POST ${practice}/payments/{paymentId}/refund`]: [{ amount: 1 }],
+    [`POST ${practice}/grants`]: [
+      {
+        partnerId,
+        eventTypes: ['*'],
+        payloadMode: 'full',
+        readMode: 'full',
+        expiresAt: inDays(30),
+      },
+    ],
   };
 }
 
@@ -96,6 +106,7 @@ async function things(): Promise<Record<string, string>> {
   const patient = await aPatient(hub, practice);
   const clinic = { practiceId: practice.id, patientId: patient.id, accountId: patient.accountId };
   const target = { url: `${receiver.url}/plain`, eventTypes: ['patient.*'] };
+  const partner = await aPartner(hub);
   return {
     practiceId: practice.id,
     patientId: patient.id,
@@ -105,6 +116,8 @@ async function things(): Promise<Record<string, string>> {
     secondPaymentId: (await anEntry(hub, practice, 'payments', { patientId: patient.id })).id,
     endpointId: (await hub.api('POST', '/v1/endpoints', target)).body.id,
     applicationId: (await anApplication(hub, [practice])).id,
+    partnerId: partner.id,
+    grantId: (await aGrant(hub, practice, partner)).id,
   };
 }
 
