@@ -4,6 +4,7 @@ import { eventually } from '../support/eventually.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { aGrant, aPartner, asPartner } from '../support/partners.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
+import { startWebhookReceiver } from '../support/webhook-receiver.js';
 
 /* A practice lets a partner hear of some of what happens, and nobody hears of more. */
 
@@ -43,6 +44,48 @@ function feedOf(client: Client, ...awaited: string[]): Promise<any[]> {
     return body.data;
   });
 }
+
+it('is webhooks of what is granted, links to fetch the rest by, and nothing once it is revoked', async () => {
+  const receiver = await startWebhookReceiver();
+  try {
+    const { client, grant, partner } = await granted({
+      payloadMode: 'thin',
+      readMode: 'minimum',
+    });
+    const { status, body: endpoint } = await client.api('POST', '/v1/endpoints', {
+      url: receiver.url,
+      eventTypes: ['payment.*', 'grant.*'],
+      payloadMode: 'thin',
+    });
+    expect(status).toBe(201);
+    receiver.setSecret(endpoint.secret);
+    await anEntry(hub, practice, 'charges', { patientId: patient.id });
+    const payment = await pay();
+    const webhook = await receiver.waitFor(({ event }) => event.type === 'payment.posted');
+    expect(webhook.verified).toBe(true);
+    const { links, ...ids } = webhook.event.data;
+    expect(ids).toEqual({
+      entryId: payment.id,
+      accountId: patient.accountId,
+      patientId: patient.id,
+    });
+    const fetched = await client.api('GET', links.entry);
+    expect(fetched.body).toMatchObject({ id: payment.id, amount: 10_000 });
+
+    const at = `/v1/practices/${practice.id}/grants/${grant.id}`;
+    await application.api('DELETE', at, undefined, anyVersion);
+    await receiver.waitFor(({ event }) => event.type === 'grant.revoked');
+    expect((await client.api('GET', links.entry)).status).toBe(404);
+    await pay();
+    // Comes after the payment in the log, so that this would be here before it.
+    const next = await aGrant(application, practice, partner, { eventTypes: ['charge.*'] });
+    await receiver.waitFor(({ event }) => event.data.grantId === next.id);
+    const types = receiver.requests.map(({ event }) => event.type);
+    expect(types.filter((type) => !type.startsWith('grant.'))).toEqual(['payment.posted']);
+  } finally {
+    await receiver.close();
+  }
+});
 
 const ofPractice = (events: any[]) => events.filter(({ practiceid }) => practiceid);
 

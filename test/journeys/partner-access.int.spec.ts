@@ -61,7 +61,7 @@ async function endpointOf(
 ): Promise<Record<string, string>> {
   const { body } = await friend.api('POST', '/v1/endpoints', {
     url: `${receiver.url}/friend`,
-    eventTypes: ['grant.*'],
+    eventTypes: ['grant.changed'],
   });
   receiver.setSecret(body.secret, '/friend');
   const at = `/v1/practices/${practice.id}/grants/${grant.id}`;
