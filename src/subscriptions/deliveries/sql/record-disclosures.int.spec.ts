@@ -24,7 +24,7 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString: database.url, max: 2 });
   await pool.query(`update delivery_shards set owner = 'a', epoch = 1 where shard = 7`);
   await pool.query(
-    `insert into practices (id, name, kind, time_zone, currency, reminder_rules) values ($1, 'Elm', 'dental', 'UTC', 'USD', '[]')`,
+    `insert into practices (id, name, kind, time_zone, currency, reminder_rules) values ($1, 'Elm', 'veterinary', 'UTC', 'USD', '[]')`,
     [ids.practice],
   );
   await pool.query(`insert into partners (id, name) values ($1, 'Robin')`, [ids.partner]);
