@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { v7 as uuidv7 } from 'uuid';
@@ -113,6 +116,19 @@ describe('data keys', () => {
     expect(answers).toEqual([unreadable, unreadable, unreadable, { lost: 'erased' }, 'said']);
   });
 
+  it('make unreadable what is sealed under one that was changed, and nothing else', async () => {
+    const [writer, reader] = [await open(), await open()];
+    const practices = [uuidv7(), uuidv7()];
+    const sealed = [await sealFor(writer, practices[0]!), await sealFor(writer, practices[1]!)].map(
+      (each) => ({ sealed: each, binding: 'here' }),
+    );
+    await pool.query('update data_keys set wrapped = $2 where practice_id = $1', [
+      practices[0],
+      Buffer.alloc(60),
+    ]);
+    expect(await reader.open(sealed)).toEqual([{ lost: 'unreadable' }, 'said']);
+  });
+
   it('are never taken for lost where only the master key is missing', async () => {
     const stranger = await open();
     const keys = await open(both);
@@ -169,5 +185,19 @@ describe('caring for keys', () => {
     expect(await opened(keys, lost)).toEqual({ lost: 'erased' });
     expect(await shred(client, neighbour)).toBe(1);
     expect(await shred(client, neighbour)).toBe(0);
+  });
+
+  it('destroys them in a hub that has lost the file of its master key', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'hub-keys-')), 'master.key');
+    await writeFile(file, secrets[0]!.toString('base64'));
+    const keys = await open(await MasterKeys.inFile(file));
+    const practice = uuidv7();
+    const lost = await sealFor(keys, practice);
+    let told = 0;
+    keys.onDestroyed(() => (told += 1));
+    await rm(dirname(file), { recursive: true });
+    await shred(client, practice);
+    await eventually(async () => expect(await opened(keys, lost)).toEqual({ lost: 'erased' }));
+    expect(told).toBe(1);
   });
 });

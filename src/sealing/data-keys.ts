@@ -3,13 +3,14 @@ import type { EnginePool } from '../database/engine-pool.js';
 import type { Signals } from '../database/signals.js';
 import type { Logger } from '../platform/logger.js';
 import { DataKey, isErased, keyNumberOf, SealBroken } from './data-key.js';
-import type { MasterKeys } from './master-keys.js';
+import { MasterKeyMissing, type MasterKeys } from './master-keys.js';
 import {
   activeKeysSql,
   changedKeysSql,
   erasedAtSql,
   keysByNumberSql,
   makeKeysSql,
+  nowSql,
   ownKeysSql,
 } from './sql/data-keys.js';
 
@@ -24,6 +25,13 @@ interface KeyRow {
   /** Null once the key is destroyed. */
   wrapped: Buffer | null;
   master_key_id: string | null;
+}
+
+/** A key that was retired or destroyed. */
+interface ChangedRow {
+  number: number;
+  practice_id: string | null;
+  destroyed: boolean;
 }
 
 /** Why something sealed is not there any more, or never will be. */
@@ -44,7 +52,7 @@ export class DataKeys {
   private readonly active = new Map<string, DataKey>();
   private readonly observers = new Set<() => void>();
   private ownKey?: DataKey;
-  /** As the database's clock says it. */
+  /** By the database's clock: what was retired or destroyed before is known. */
   private seenThrough = '';
   private erasedAt: string | null = null;
   private timer?: NodeJS.Timeout;
@@ -63,11 +71,8 @@ export class DataKeys {
    * @throws MasterKeyMissing where it cannot be unwrapped.
    */
   async start(): Promise<void> {
-    const { rows } = await this.pool.query<{ now: string }>(
-      'select clock_timestamp()::text as now',
-    );
     // No key is at hand yet: what changed before needs no look.
-    this.seenThrough = rows[0]!.now;
+    this.seenThrough = await this.databaseTime();
     this.ownKey = (await this.readOwn()) ?? (await this.makeOwn());
     this.silence = this.signals.on('keys', () => this.followSoon());
     this.timer = setInterval(() => this.followSoon(), pollMs).unref();
@@ -98,8 +103,8 @@ export class DataKeys {
    * left a payload under a key that nobody has. So there may be keys of practices that were never made.
    */
   prepare(practiceIds: readonly (string | null)[]): Promise<void> | undefined {
-    const missing = practiceIds.filter((id) => id !== null && !this.active.has(id)) as string[];
-    return missing.length === 0 ? undefined : this.bring([...new Set(missing)]);
+    const wanted = practiceIds.filter((id) => id !== null);
+    return wanted.every((id) => this.active.has(id)) ? undefined : this.bring([...new Set(wanted)]);
   }
 
   /**
@@ -146,8 +151,10 @@ export class DataKeys {
     return () => this.observers.delete(observer);
   }
 
-  private async bring(practiceIds: string[]): Promise<void> {
-    let missing = practiceIds;
+  private async bring(practiceIds: readonly string[]): Promise<void> {
+    // Of all that are wanted, since one that was at hand may be retired while the others are read.
+    const lacking = () => practiceIds.filter((id) => !this.active.has(id));
+    let missing = lacking();
     // Where somebody else makes them at the same moment, they are there at the second look.
     for (let turn = 0; turn < 3 && missing.length > 0; turn += 1) {
       if (turn > 0) await this.make(missing);
@@ -157,7 +164,7 @@ export class DataKeys {
         values: [missing],
       });
       for (const row of rows) this.keepActive(row.practice_id!, this.unwrap(row));
-      missing = missing.filter((id) => !this.active.has(id));
+      missing = lacking();
     }
     if (missing.length > 0) throw new Error('The data keys of practices could not be made');
   }
@@ -187,7 +194,17 @@ export class DataKeys {
     });
     for (const row of rows) {
       if (row.wrapped === null) this.keepNumber(row.number, 'destroyed');
-      else this.unwrap(row);
+      else this.unwrapReading(row);
+    }
+  }
+
+  /** A wrapped key that somebody has changed makes what is sealed under it unreadable, and stops no reader of more. */
+  private unwrapReading(row: KeyRow): void {
+    try {
+      this.unwrap(row);
+    } catch (error) {
+      if (error instanceof MasterKeyMissing) throw error;
+      this.logger.error({ err: error, dataKey: row.number }, 'a data key cannot be unwrapped');
     }
   }
 
@@ -220,8 +237,8 @@ export class DataKeys {
 
   /** Forgets keys that were destroyed, and no longer seals with those that were retired. */
   private async follow(): Promise<void> {
-    await this.master.refresh();
-    const { rows } = await this.pool.query({
+    const now = await this.databaseTime();
+    const { rows } = await this.pool.query<ChangedRow>({
       name: 'data-keys-changed',
       text: changedKeysSql,
       values: [this.seenThrough],
@@ -231,20 +248,33 @@ export class DataKeys {
       text: erasedAtSql,
     });
     const { at } = erasures[0]!;
-    let destroyed = at !== this.erasedAt;
+    const isDestroyed = this.forgetChanged(rows) || at !== this.erasedAt;
     this.erasedAt = at;
-    for (const { number, practice_id, destroyed: isDestroyed, changed_at } of rows) {
-      this.seenThrough = changed_at;
-      if (practice_id === null) {
-        this.ownKey = (await this.readOwn())!;
-        continue;
-      }
-      if (this.active.get(practice_id)?.number === number) this.active.delete(practice_id);
-      if (!isDestroyed || this.byNumber.get(number) === 'destroyed') continue;
-      this.keepNumber(number, 'destroyed');
-      destroyed = true;
+    if (isDestroyed) for (const observer of this.observers) observer();
+    // After that, since these fail where a master key is missing: keys are forgotten nevertheless.
+    await this.master.refresh();
+    if (rows.some(({ practice_id }) => practice_id === null)) {
+      this.ownKey = (await this.readOwn())!;
     }
-    if (destroyed) for (const observer of this.observers) observer();
+    this.seenThrough = now;
+  }
+
+  /** @returns whether one was destroyed that had not been before */
+  private forgetChanged(changed: readonly ChangedRow[]): boolean {
+    let isNews = false;
+    for (const { number, practice_id, destroyed } of changed) {
+      if (practice_id === null) continue;
+      if (this.active.get(practice_id)?.number === number) this.active.delete(practice_id);
+      if (!destroyed || this.byNumber.get(number) === 'destroyed') continue;
+      this.keepNumber(number, 'destroyed');
+      isNews = true;
+    }
+    return isNews;
+  }
+
+  private async databaseTime(): Promise<string> {
+    const { rows } = await this.pool.query<{ now: string }>({ name: 'keys-now', text: nowSql });
+    return rows[0]!.now;
   }
 }
 

@@ -8,6 +8,7 @@ import { plainTables, type PlainTable } from './plain-tables.js';
 const atATime = 500;
 const tellEveryMs = 5000;
 const turnMs = 250;
+const finishWithinMs = 6 * 3_600_000;
 /** Any constant of our own: hubs that start together take it in turn. */
 const sealingLock = 7_264_201_882;
 
@@ -27,15 +28,22 @@ export async function sealWhatIsPlain(
     while (!(await isOurTurn(turn))) await delay(turnMs);
     if (!(await isUnfinished(pool))) return;
     for (const table of plainTables) await sealTable(pool, keys, logger, table);
-    await pool.transactionAsOwner(async (client) => {
-      await client.query('select hub_finish_sealing()');
-      await client.query('drop function hub_finish_sealing()');
-    });
+    await finish(pool);
     logger.info('what was kept in plain text is sealed');
   } finally {
     // The connection's end gives the lock back, whatever happened.
     turn.release(true);
   }
+}
+
+/** PostgreSQL looks through all events for one that is left, which may take longer than statements of a hub may. */
+async function finish(pool: EnginePool): Promise<void> {
+  const finishing = { text: 'select hub_finish_sealing()', query_timeout: finishWithinMs };
+  await pool.transactionAsOwner(async (client) => {
+    await client.query('set local statement_timeout = 0');
+    await client.query(finishing);
+    await client.query('drop function hub_finish_sealing()');
+  });
 }
 
 async function isOurTurn(client: PoolClient): Promise<boolean> {

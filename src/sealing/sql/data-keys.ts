@@ -28,8 +28,10 @@ export const keysByNumberSql = `
  * earlier time than what was seen already.
  */
 export const changedKeysSql = `
-  select number, practice_id, destroyed_at is not null as destroyed, changed_at::text
+  select number, practice_id, destroyed_at is not null as destroyed
   from data_keys where changed_at > $1::timestamptz - interval '1 minute' order by changed_at`;
+
+export const nowSql = `select clock_timestamp()::text as now`;
 
 /** When something was last erased by itself, without its key. */
 export const erasedAtSql = `select max(erased_at)::text as at from erasures`;
