@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication } from '../../test/support/applications.js';
 import { patch } from '../../test/support/factories-appointments.js';
 import { anAccount, aPatient, aPractice } from '../../test/support/factories-patients.js';
-import { aGrantedPartner } from '../../test/support/grants.js';
+import { aGrant, aPartner } from '../../test/support/partners.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 import { operator, type Caller } from '../platform/access/caller.js';
 import { Disclosures } from './disclosures.service.js';
@@ -19,10 +19,10 @@ beforeAll(async () => {
   hub = await startTestHub();
   disclosures = hub.app.get(Disclosures);
   practice = await aPractice(hub);
-  const granted = await aGrantedPartner(hub, practice);
-  ({ partnerId, grantId } = granted);
+  partnerId = (await aPartner(hub)).id;
+  grantId = (await aGrant(hub, practice, { id: partnerId }, { eventTypes: ['*'] })).id;
   const practices = new Set<string>([practice.id]);
-  partner = { ...operator, kind: 'partner', actor: granted.actor, practices };
+  partner = { ...operator, kind: 'partner', actor: `partners/${partnerId}`, practices };
 });
 afterAll(() => hub.close());
 
@@ -59,14 +59,14 @@ describe('disclosures of a patient', () => {
         {
           id: expect.any(String),
           at: expect.stringMatching(/Z$/),
-          recipient: { kind: 'partner', id: partnerId, name: 'Recall Robin' },
+          recipient: { kind: 'partner', id: partnerId, name: 'Prairie Recalls' },
           how: 'fetch',
           confirmed: true,
           what: 'patient',
           mode: 'minimum',
-          purpose: 'recall letters',
+          purpose: 'Reconciliation of card payments',
           grantId,
-          agreementReference: 'BAA 2026-7',
+          agreementReference: 'BAA-2026-117',
           correlationId: 'req-7',
           onBehalfOf: 'Kim',
         },
@@ -80,11 +80,15 @@ describe('disclosures of a patient', () => {
     await fetched({ patientId: patient.id });
     await hub.database.query(`update grants set purpose = 'marketing' where id = $1`, [grantId]);
     await fetched({ patientId: patient.id });
-    await hub.database.query(`update grants set purpose = 'recall letters' where id = $1`, [
-      grantId,
-    ]);
+    await hub.database.query(
+      `update grants set purpose = 'Reconciliation of card payments' where id = $1`,
+      [grantId],
+    );
     const { data } = (await hub.api('GET', pathOf(patient))).body;
-    expect(data.map(({ purpose }: any) => purpose)).toEqual(['marketing', 'recall letters']);
+    expect(data.map(({ purpose }: any) => purpose)).toEqual([
+      'marketing',
+      'Reconciliation of card payments',
+    ]);
   });
 
   it('come newest first, page by page, and from and to a time', async () => {

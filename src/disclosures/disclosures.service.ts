@@ -57,16 +57,17 @@ export class Disclosures {
   /**
    * Notes what a partner is about to be shown; of other callers, who work for the practice itself, nothing. Committed
    * when it resolves: answer after that, so that nothing is shown that is not on record.
+   * @returns how much of each, and what for
    */
   async read(
     caller: Caller,
     how: 'fetch' | 'feed',
     correlationId: string,
     shown: readonly Shown[],
-  ): Promise<void> {
+  ): Promise<Pick<DisclosureRow, 'mode' | 'purpose'>[]> {
     const { kind, actor, onBehalfOf } = caller;
-    if (kind !== 'partner' || shown.length === 0) return;
-    await this.reads
+    if (kind !== 'partner' || shown.length === 0) return [];
+    return this.reads
       .within(scopeOf(caller))
       .query(notePageSql, [
         actor.slice('partners/'.length),

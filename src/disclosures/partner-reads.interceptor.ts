@@ -26,9 +26,19 @@ export class PartnerReadsInterceptor implements NestInterceptor {
     const how = pattern.includes('/events') ? 'feed' : 'fetch';
     return next.handle().pipe(
       mergeMap(async (result) => {
-        await this.disclosures.read(caller, how, id, shownBy(pattern, practiceId, result));
+        const shown = shownBy(pattern, practiceId, result);
+        const told = await this.disclosures.read(caller, how, id, shown);
+        if (told.length > 0) request.auditNote = noteOf(told);
         return result;
       }),
     );
   }
+}
+
+/** For the audit trail, which is written after this: what let the partner read, each of several once. */
+function noteOf(told: readonly { mode: string; purpose: string | null }[]): Record<string, string> {
+  const each = (values: (string | null)[]) =>
+    [...new Set(values.filter((value) => value !== null))].sort().join(', ');
+  const purpose = each(told.map((disclosure) => disclosure.purpose));
+  return { readMode: each(told.map(({ mode }) => mode)), ...(purpose && { purpose }) };
 }

@@ -24,6 +24,15 @@ describe('what an answer shows of persons', () => {
     }
   });
 
+  it('is read under what decides about it: no grant about other things counts', () => {
+    const typesOf = (pattern: string, answer: object) => shownBy(pattern, 'p', answer)[0]!.types;
+    const payment = { id: 'x', accountId: 'b', kind: 'payment' };
+    const types = typesOf(`${practice}/accounts/:accountId/entries`, payment);
+    expect(types).toContain('payment.posted');
+    expect(types).not.toContain('charge.posted');
+    expect(typesOf(`${practice}/accounts`, { id: 'b' })).not.toContain('patient.created');
+  });
+
   it('is the events of a feed with their modes, also of one that comes as text', () => {
     const event = {
       id: 'e',

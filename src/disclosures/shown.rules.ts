@@ -1,5 +1,5 @@
-import { definitionOf, eventTypes } from '../events/catalog/catalog.js';
-import type { EventDefinition } from '../events/catalog/define.js';
+import type { EventType } from '../events/catalog/catalog.js';
+import { typesAbout, typesOfEntry } from '../events/catalog/resources.js';
 import { payloadModes, type PayloadMode } from '../events/catalog/fields.js';
 
 /** Something about a person that a partner is about to be shown. */
@@ -16,21 +16,21 @@ export interface Shown {
   eventId: string | null;
 }
 
-type Subject = EventDefinition['subject'];
-
 interface Kind {
   what: string;
   /** Where its patient and its account stand. */
   patient?: 'id' | 'patientId';
   account?: 'id' | 'accountId';
-  subjects: Subject[];
+  /** Types of events of which any, granted, lets it be read. */
+  typesOf(item: unknown): EventType[];
 }
 
 const entry: Kind = {
   what: 'entry',
   patient: 'patientId',
   account: 'accountId',
-  subjects: ['accounts'],
+  // Each kind by the events that tell of it, as access is decided.
+  typesOf: (item) => typesOfEntry(textIn(item, 'kind') ?? ''),
 };
 
 /** What routes give that is about persons, by the last name of their address. */
@@ -40,10 +40,14 @@ const kinds: Readonly<Record<string, Kind>> = {
     what: 'patient',
     patient: 'id',
     account: 'accountId',
-    subjects: ['patients', 'appointments'],
+    typesOf: () => [...typesAbout('patients'), ...typesAbout('appointments')],
   },
-  appointments: { what: 'appointment', patient: 'patientId', subjects: ['appointments'] },
-  accounts: { what: 'account', account: 'id', subjects: ['accounts', 'patients'] },
+  appointments: {
+    what: 'appointment',
+    patient: 'patientId',
+    typesOf: () => typesAbout('appointments'),
+  },
+  accounts: { what: 'account', account: 'id', typesOf: () => typesAbout('accounts') },
   entries: entry,
   charges: entry,
   payments: entry,
@@ -77,7 +81,7 @@ function resourceOf(kind: Kind, practiceId: string | undefined, item: unknown): 
     patientId: kind.patient ? textIn(item, kind.patient) : null,
     accountId: kind.account ? textIn(item, kind.account) : null,
     what: kind.what,
-    types: eventTypes.filter((type) => kind.subjects.includes(definitionOf(type).subject)),
+    types: kind.typesOf(item),
     mode: null,
     eventId: null,
   };

@@ -132,7 +132,8 @@ export class EntriesService {
       after &&
       (await manager.findOne(LedgerEntry, {
         select: { id: true, ordinal: true },
-        where: { practiceId, accountId, id: after },
+        // One that is hidden is told as one that is not there.
+        where: { practiceId, accountId, ...sight.conditions, id: after },
       }));
     if (after && !last) {
       throw invalidParameter('after', 'unknown_cursor', 'after must be a nextCursor of this list.');

@@ -10,6 +10,8 @@ export function entryPosted(entry: LedgerEntry, accountVersion: number): AnyNewE
     subjectId: accountId,
     subjectVersion: accountVersion,
     time: entry.postedAt,
+    // Also of its account's balance, whose data does not say whom the entry is about.
+    patientId: entry.patientId,
   };
   const previousBalance = balanceAfter - effectOf(kind, amount);
   const data = { accountId, balance: balanceAfter, previousBalance, currency, entryId: entry.id };

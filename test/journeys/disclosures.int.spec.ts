@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { anAccount, anEntry, aPatient, aPractice } from '../support/factories-patients.js';
-import { aGrantedPartner, giveTo } from '../support/grants.js';
+import { aGrant, aPartnerWithKey, type Partner } from '../support/partners.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
 import { subscribe, type Subscriber } from '../support/streams.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
@@ -9,17 +9,21 @@ import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-r
 let hub: TestHub;
 let receiver: WebhookReceiver;
 let practice: any;
-let partner: Awaited<ReturnType<typeof aGrantedPartner>>;
+let partner: Partner;
+let grant: any;
 /** The partner's. */
 let endpoint: Subscriber;
+
+/** Granted: more than the endpoint asks for. */
+const everything = { eventTypes: ['*'], payloadMode: 'full' };
 
 beforeAll(async () => {
   hub = await startTestHub();
   receiver = await startWebhookReceiver();
   practice = await aPractice(hub);
-  partner = await aGrantedPartner(hub, practice);
-  endpoint = await subscribe(hub, receiver, '/partner', { payloadMode: 'minimum' });
-  await giveTo(hub, endpoint, partner);
+  partner = await aPartnerWithKey(hub);
+  grant = await aGrant(hub, practice, partner, everything);
+  endpoint = await subscribe(partner, receiver, '/partner', { payloadMode: 'minimum' });
   // The practice's own.
   await subscribe(hub, receiver, '/practice');
 });
@@ -56,14 +60,14 @@ describe('what webhooks tell partners', () => {
     expect(disclosures.find(({ what }) => what === 'charge.posted')).toEqual({
       id: expect.any(String),
       at: expect.any(String),
-      recipient: { kind: 'partner', id: partner.partnerId, name: 'Recall Robin' },
+      recipient: { kind: 'partner', id: partner.id, name: 'Prairie Recalls' },
       how: 'webhook',
       confirmed: true,
       what: 'charge.posted',
       mode: 'minimum',
-      purpose: 'recall letters',
-      grantId: partner.grantId,
-      agreementReference: 'BAA 2026-7',
+      purpose: grant.purpose,
+      grantId: grant.id,
+      agreementReference: grant.agreementReference,
       eventId: webhook.event.id,
       endpointId: endpoint.id,
       deliveryId: expect.any(String),
@@ -108,13 +112,13 @@ describe('what webhooks tell partners', () => {
       expect(whatOf(confirmed)).toEqual(['account.created', 'patient.created']);
     });
     const silent = await aPractice(hub);
-    const other = await aGrantedPartner(hub, silent);
+    const other = await aPartnerWithKey(hub);
+    await aGrant(hub, silent, other, everything);
     // Nothing listens there.
-    const made = await hub.api('POST', '/v1/endpoints', {
+    const made = await other.api('POST', '/v1/endpoints', {
       url: 'http://127.0.0.1:9/',
       eventTypes: ['*'],
     });
-    await giveTo(hub, made.body, other);
     const unheard = await aPatient(hub, silent);
     await eventually(async () => {
       const path = `/v1/endpoints/${made.body.id}/deliveries`;

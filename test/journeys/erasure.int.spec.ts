@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { act, book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
-import { aGrantedPartner } from '../support/grants.js';
+import { aGrant, aPartner } from '../support/partners.js';
 import { startCommand, type Command } from '../support/run-command.js';
 import { testMasterKey } from '../support/sealed.js';
 import { tablesWith } from '../support/search-tables.js';
@@ -95,13 +95,14 @@ async function deliveriesOf({ id }: Subscriber): Promise<any[]> {
 describe('erasing a patient', () => {
   it('leaves nothing of them but what the law wants kept, and reports what it did', async () => {
     const endpoint = await aBrokenEndpoint();
-    const { partnerId, grantId } = await aGrantedPartner(hub, practice);
+    const partner = await aPartner(hub);
+    const grant = await aGrant(hub, practice, partner);
     const patient = await aKnownPatient();
     const other = await aPatient(hub, practice, { givenName: 'Grace' });
     await hub.database.query(
       `insert into disclosures (at, practice_id, patient_id, partner_id, how, confirmed, what, mode, grant_id)
        values (now(), $1, $2, $3, 'fetch', true, 'patient', 'full', $4)`,
-      [practice.id, patient.id, partnerId, grantId],
+      [practice.id, patient.id, partner.id, grant.id],
     );
     await eventually(async () => {
       const all = await deliveriesOf(endpoint);
@@ -132,7 +133,7 @@ describe('erasing a patient', () => {
       answers: 1,
     });
     expect(report.recipients).toMatchObject([
-      { partnerId, name: 'Recall Robin', disclosures: 1, modes: ['full'] },
+      { partnerId: partner.id, name: 'Prairie Recalls', disclosures: 1, modes: ['full'] },
     ]);
     expect(report.kept.map(({ what }: any) => what)).toEqual(
       expect.arrayContaining(['ledger entries', 'appointments', 'disclosures']),

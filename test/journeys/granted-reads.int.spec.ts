@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from '../support/applications.js';
+import { eventually } from '../support/eventually.js';
 import { book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { aGrant, aPartner, asPartner } from '../support/partners.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../support/start-hub.js';
+import { subscribe } from '../support/streams.js';
+import { startWebhookReceiver } from '../support/webhook-receiver.js';
 
 /* A partner fetches what its grants are about, as much of it as they say; the rest is what does not exist. */
 
@@ -113,6 +116,55 @@ describe('granted payments, a partner', () => {
     const { data } = (await client.api('GET', '/v1/events?eventTypes=payment.posted')).body;
     for (const link of Object.values<string>(data[0].data.links)) {
       expect((await client.api('GET', link)).status).toBe(200);
+    }
+  });
+});
+
+describe('what a partner was told and has fetched', () => {
+  it('is told to the patient with how much of it, under which grant and what for, and to the trail', async () => {
+    const receiver = await startWebhookReceiver();
+    try {
+      const partner = await aPartner(hub);
+      const terms = { payloadMode: 'thin', readMode: 'minimum', purpose: 'Card payments' };
+      const grant = await aGrant(hub, practice, partner, terms);
+      // Wider, and of what neither the webhook nor the fetch is about.
+      const wide = { eventTypes: ['patient.*'], payloadMode: 'full', readMode: 'full' };
+      await aGrant(hub, practice, partner, wide);
+      const client = await asPartner(hub, partner);
+      receiver.respondWith(() => 204);
+      await subscribe(client, receiver, '/hook', { eventTypes: ['payment.posted'] });
+      const told = await aPatient(hub, practice);
+      await anEntry(hub, practice, 'payments', { patientId: told.id });
+      const { event } = await receiver.waitFor(({ event }) => event.type === 'payment.posted');
+      const { links } = event.data as { links: { entry: string; account: string } };
+      for (const link of [links.entry, links.account]) {
+        expect((await client.api('GET', link)).status).toBe(200);
+      }
+      const disclosures = await eventually(async () => {
+        const path = `${base}/patients/${told.id}/disclosures`;
+        const { data } = (await hub.api('GET', path)).body;
+        expect(data).toHaveLength(3);
+        return data;
+      });
+      const reason = { grantId: grant.id, purpose: 'Card payments' };
+      const recipient = expect.objectContaining({ id: partner.id });
+      expect(disclosures).toEqual(
+        expect.arrayContaining(
+          [
+            { how: 'webhook', what: 'payment.posted', mode: 'thin', eventId: event.id },
+            { how: 'fetch', what: 'entry', mode: 'minimum' },
+            { how: 'fetch', what: 'account', mode: 'minimum', accountId: told.accountId },
+          ].map((each) => expect.objectContaining({ recipient, ...reason, ...each })),
+        ),
+      );
+      const query = `actor=partners/${partner.id}&practiceId=${practice.id}`;
+      await eventually(async () => {
+        const { data } = (await hub.api('GET', `/v1/audit?${query}`)).body;
+        const ofEntry = data.find(({ patientIds }: any) => patientIds?.includes(told.id));
+        expect(ofEntry.detail).toMatchObject({ readMode: 'minimum', purpose: 'Card payments' });
+      });
+    } finally {
+      await receiver.close();
     }
   });
 });

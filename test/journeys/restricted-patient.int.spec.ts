@@ -4,14 +4,14 @@ import { Signals } from '../../src/database/signals.js';
 import { anApplication, asApplication } from '../support/applications.js';
 import { eventually } from '../support/eventually.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
+import { startHeldReceiver } from '../support/held-receiver.js';
 import {
+  aGrant,
   aPartnerWithKey,
-  grant,
   narrowSilently,
   restrictSilently,
   type Partner,
-} from '../support/granted.js';
-import { startHeldReceiver } from '../support/held-receiver.js';
+} from '../support/partners.js';
 import { startTestHub, type Api, type TestHub } from '../support/start-hub.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
@@ -19,7 +19,7 @@ let hub: TestHub;
 let receiver: WebhookReceiver;
 let practice: any;
 let partner: Partner;
-let granted: string;
+let granted: any;
 
 beforeAll(async () => {
   hub = await startTestHub();
@@ -34,7 +34,7 @@ afterAll(async () => {
 async function stage(url: string, settings: object = {}): Promise<any> {
   practice = await aPractice(hub);
   partner = await aPartnerWithKey(hub);
-  granted = await grant(hub, practice, partner, { eventTypes: ['*'] });
+  granted = await aGrant(hub, practice, partner, { eventTypes: ['*'], payloadMode: 'full' });
   return anEndpoint(partner, url, settings);
 }
 
@@ -116,6 +116,51 @@ describe('a patient who asks not to be told of', () => {
     const text = JSON.stringify(told());
     expect(text).not.toContain(quiet.id);
     expect(text).not.toContain(quiet.accountId);
+  });
+});
+
+describe('an account of several, of whom one asks not to be told of', () => {
+  const payer = { type: 'other' };
+  const pay = async (change: object) =>
+    (await anEntry(hub, practice, 'payments', { payer, ...change })).id;
+  const toldOf = (path: string, source: any[]) =>
+    source.filter((each) => each.path === path).map(({ event }) => event.data.entryId);
+  const fetched = async () =>
+    (await partner.api('GET', '/v1/events?eventTypes=payment.*,account.balance_changed')).body.data;
+
+  it('tells of the others, and nothing of what they pay or owe', async () => {
+    await stage(`${receiver.url}/family`, {
+      eventTypes: ['payment.posted', 'account.balance_changed'],
+    });
+    receiver.respondWith(() => 204);
+    const other = await aPatient(hub, practice);
+    const { accountId } = other;
+    const quiet = await aPatient(hub, practice, { accountId, restricted: true });
+    await pay({ patientId: quiet.id });
+    const own = await pay({ patientId: other.id });
+    const last = await pay({ accountId });
+    await eventually(() =>
+      expect(toldOf('/family', receiver.requests)).toEqual([own, own, last, last]),
+    );
+    const feed = await fetched();
+    expect(feed.map(({ data }: any) => data.entryId)).toEqual([own, own, last, last]);
+  });
+
+  it('tells nothing of it where they answer for it', async () => {
+    await stage(`${receiver.url}/answering`, { eventTypes: ['payment.posted'] });
+    receiver.respondWith(() => 204);
+    const quiet = await aPatient(hub, practice, { restricted: true });
+    const { accountId } = quiet;
+    const child = await aPatient(hub, practice, { accountId });
+    const path = `/v1/practices/${practice.id}/accounts/${accountId}`;
+    const answers = { guarantorPatientId: quiet.id };
+    expect((await hub.api('PATCH', path, answers, { 'if-match': '*' })).status).toBe(200);
+    await pay({ patientId: child.id });
+    const last = await pay({ patientId: (await aPatient(hub, practice)).id });
+    await receiver.waitFor(({ event }) => event.data.entryId === last);
+    expect(toldOf('/answering', receiver.requests)).toEqual([last]);
+    const feed = await fetched();
+    expect(feed.map(({ data }: any) => data.entryId)).toEqual([last, last]);
   });
 });
 

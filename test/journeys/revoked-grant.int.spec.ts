@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { eventually } from '../support/eventually.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
-import { aPartnerWithKey, grant, revoke, type Partner } from '../support/granted.js';
 import { startHeldReceiver } from '../support/held-receiver.js';
+import { aGrant, aPartnerWithKey, revoke, type Partner } from '../support/partners.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
@@ -26,6 +26,10 @@ async function anEndpoint(partner: Partner, url: string, settings: object = {}):
   return body;
 }
 
+/** Of payments, in full where nothing else is said. */
+const grant = (practice: any, partner: Partner, terms: object = {}) =>
+  aGrant(hub, practice, partner, { payloadMode: 'full', ...terms });
+
 async function aPayment(practice: any, patient: any, change: object = {}): Promise<string> {
   return (await anEntry(hub, practice, 'payments', { patientId: patient.id, ...change })).id;
 }
@@ -37,7 +41,7 @@ describe('a grant that is revoked', () => {
   it('withholds what waits, hides what was sent, and lets nothing be sent once more', async () => {
     const [practice, partner] = [await aPractice(hub), await aPartnerWithKey(hub)];
     const patient = await aPatient(hub, practice);
-    const granted = await grant(hub, practice, partner);
+    const granted = await grant(practice, partner);
     const held = await startHeldReceiver();
     const endpoint = await anEndpoint(partner, held.url, { maxConcurrency: 1 });
     const at = `/v1/endpoints/${endpoint.id}`;
@@ -75,7 +79,7 @@ describe('a grant that is revoked', () => {
       expect(resend).toMatchObject({ status: 409, body: { code: 'delivery_withheld' } });
       expect((await statuses())[0]).toEqual(['delivered', null]);
 
-      await grant(hub, practice, partner);
+      await grant(practice, partner);
       const back = (await partner.api('GET', `${at}/events?after=0`)).body.data;
       expect(back[0].event.data.entryId).toBe(sent);
       expect(back.slice(1).map(({ withheld }: any) => withheld)).toEqual(Array(3).fill('revoked'));
@@ -90,7 +94,7 @@ describe('a grant that is revoked', () => {
   it('also withholds what waits for another attempt, at once', async () => {
     const [practice, partner] = [await aPractice(hub), await aPartnerWithKey(hub)];
     const patient = await aPatient(hub, practice);
-    const granted = await grant(hub, practice, partner);
+    const granted = await grant(practice, partner);
     receiver.respondWith((_, { path }) => (path === '/fails' ? 500 : 204));
     const endpoint = await anEndpoint(partner, `${receiver.url}/fails`);
     receiver.setSecret(endpoint.secret, '/fails');
@@ -110,11 +114,11 @@ describe('a grant that is revoked', () => {
   it('that ends by the clock is over for its endpoints then, without a word of anybody', async () => {
     const [practice, partner] = [await aPractice(hub), await aPartnerWithKey(hub)];
     const patient = await aPatient(hub, practice);
-    await grant(hub, practice, partner, { endsIn: 6 });
-    await grant(hub, practice, partner, { eventTypes: ['charge.*'] });
+    await grant(practice, partner, { expiresAt: new Date(Date.now() + 6000).toISOString() });
+    await grant(practice, partner, { eventTypes: ['charge.*'] });
     receiver.respondWith(() => 204);
     const url = `${receiver.url}/ends`;
-    const endpoint = await anEndpoint(partner, url, { eventTypes: ['*'] });
+    const endpoint = await anEndpoint(partner, url, { eventTypes: ['payment.*', 'charge.*'] });
     receiver.setSecret(endpoint.secret, '/ends');
     const early = await aPayment(practice, patient);
     await receiver.waitFor(({ event }) => event.data.entryId === early);
@@ -135,8 +139,8 @@ describe('what a partner is sent', () => {
   it('is what each practice grants, and no more than its endpoint asks for', async () => {
     const partner = await aPartnerWithKey(hub);
     const [open, careful] = [await aPractice(hub), await aPractice(hub)];
-    await grant(hub, open, partner);
-    await grant(hub, careful, partner, { payloadMode: 'minimum' });
+    await grant(open, partner);
+    await grant(careful, partner, { payloadMode: 'minimum' });
     receiver.respondWith(() => 204);
     const paths = { '/widest': {}, '/thin': { payloadMode: 'thin' } };
     const feeds: string[] = [];

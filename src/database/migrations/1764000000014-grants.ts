@@ -39,25 +39,9 @@ export class Grants1764000000014 implements MigrationInterface {
         noticed_through timestamptz not null default clock_timestamp()
       )`);
     await runner.query(`insert into grant_clock default values`);
-
-    // Whether partners must not hear of a patient, or of what is an account's: one that a restricted patient answers
-    // for, or that nobody else is on. Either may be null. The one place that says so.
-    await runner.query(`
-      create function hub_is_restricted(patient uuid, account uuid) returns boolean
-      language sql stable as $$
-        select exists (select from public.patients as p where p.id = patient and p.restricted)
-          or exists (
-            select from public.accounts as a join public.patients as p on p.id = a.guarantor_patient_id
-            where a.id = account and p.restricted)
-          or (exists (select from public.patients as p where p.account_id = account and p.restricted)
-            and not exists (
-              select from public.patients as p
-              where p.account_id = account and not p.restricted and p.deleted_at is null))
-      $$`);
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(`drop function hub_is_restricted(uuid, uuid)`);
     await runner.query(`drop table grant_clock`);
     await runner.query(`drop index grants_holding, grants_starting, grants_ending, grants_to_tell`);
     await runner.query(`

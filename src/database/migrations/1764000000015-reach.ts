@@ -29,7 +29,7 @@ export class Reach1764000000015 implements MigrationInterface {
               from public.grants as g join public.practices as p on p.id = g.practice_id
               where g.partner_id = substr(owner, 10)::uuid and p.sandbox = of_sandbox
                 and g.revoked_at is null and g.starts_at <= statement_timestamp()
-                and (g.expires_at is null or g.expires_at > statement_timestamp())
+                and coalesce(g.expires_at, 'infinity') > statement_timestamp()
                 and (wanted is null or g.practice_id = any (wanted))
               group by g.practice_id
               order by g.practice_id

@@ -47,11 +47,12 @@ export const notePageSql = `
       select id, purpose, agreement_reference, case when $2::text = 'feed' then payload_mode else read_mode end as mode
       from grants
       where practice_id = shown.practice_id and partner_id = $1::uuid and revoked_at is null
-        and starts_at <= clock_timestamp() and (expires_at is null or expires_at > clock_timestamp())
+        and starts_at <= clock_timestamp() and coalesce(expires_at, 'infinity') > clock_timestamp()
         and exists (
           select from unnest(event_types) as pattern, string_to_table(shown.types, ',') as type
           where pattern in ('*', type) or pattern like '%.*' and type ^@ left(pattern, -1))
     ) as granted
     where granted.mode <> 'none'
     order by array_position(array['full', 'minimum', 'thin'], granted.mode), granted.id limit 1
-  ) as g on true`;
+  ) as g on true
+  returning mode, purpose`;

@@ -13,8 +13,8 @@ import { LogPace } from '../bus/log-pace.js';
 import { ApiLog, type FeedHeader } from '../log/api-log.js';
 import type { LogPage } from '../log/event-log.js';
 import { openEvents, type EventRow } from '../log/event-rows.js';
+import { restrictedAmong, type About } from '../log/restricted-events.js';
 import { readEventByIdSql } from '../log/sql/read-log.js';
-import { restrictedSql } from './sql/restricted.js';
 import { formatPosition, logStart, parsePosition, type Position } from '../position.js';
 
 /**
@@ -98,7 +98,7 @@ export class FeedService implements OnModuleDestroy {
     const [event] = await openEvents(rows, this.keys);
     const mode = event && modeFor(caller, event);
     if (!mode || !isOfItsMode(caller, event)) return undefined;
-    if ((await this.restrictedOf(caller, [event])).has(event)) return undefined;
+    if ((await this.restrictedOf(caller, [event])).has(event.id)) return undefined;
     return this.show(event, mode);
   }
 
@@ -106,21 +106,13 @@ export class FeedService implements OnModuleDestroy {
     return toCloudEvent(event, { mode, publicUrl: this.settings.baseUrl });
   }
 
-  /** Those of some events that a caller must not hear of for the sake of whom they are about. */
-  private async restrictedOf<E extends Pick<StoredEvent, 'subject' | 'patientId' | 'accountId'>>(
+  /** Those of some events that a caller must not hear of for the sake of whom they are about; ids. */
+  private async restrictedOf(
     caller: Caller,
-    events: readonly E[],
-  ): Promise<Set<E>> {
-    if (caller.kind !== 'partner' || events.length === 0) return new Set();
-    const reads = this.reads.within(scopeOf(caller));
-    const rows: { place: number }[] = await reads.query(restrictedSql, [
-      events.map(({ patientId }) => patientId ?? null),
-      // Whoever shares an account with somebody restricted is not hidden by that, but the account is.
-      events.map(({ subject, accountId }) =>
-        subject.startsWith('accounts/') ? (accountId ?? null) : null,
-      ),
-    ]);
-    return new Set(rows.map(({ place }) => events[place - 1]!));
+    events: readonly About[],
+  ): Promise<ReadonlySet<string>> {
+    if (caller.kind !== 'partner') return new Set();
+    return restrictedAmong(this.reads.connections(scopeOf(caller)), events);
   }
 
   private async scan(
@@ -149,7 +141,7 @@ export class FeedService implements OnModuleDestroy {
       );
       const restricted = await this.restrictedOf(caller, matching);
       const left = limit - found.length;
-      const shown = matching.filter((event) => !restricted.has(event)).slice(0, left);
+      const shown = matching.filter((event) => !restricted.has(event.id)).slice(0, left);
       found.push(...shown);
       if (shown.length === left) {
         cursor = shown.at(-1)!.position;

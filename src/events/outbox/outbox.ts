@@ -41,6 +41,8 @@ export type NewEvent<T extends EventType> = Origin<T> & {
   subjectId: string;
   subjectVersion: number;
   data: EventData<T>;
+  /** Whom it is about, where its data does not say so. */
+  patientId?: string | null;
   /** When it became true; the database's clock where absent. */
   time?: Date;
 };
@@ -151,7 +153,7 @@ export class Outbox {
       cause.causationId ?? null,
       cause.traceparent ?? null,
       cause.onBehalfOf ?? null,
-      events.map(({ data }) => idIn(data, 'patientId')),
+      events.map(({ data, patientId }) => idIn(data, 'patientId') ?? patientId ?? null),
       events.map(({ data }) => idIn(data, 'accountId')),
       sealed.map(({ length }) => (end += length) - length),
       sealed.map(({ length }) => length),

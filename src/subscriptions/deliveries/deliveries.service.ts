@@ -27,7 +27,8 @@ import {
   responsesSql,
 } from './sql/list-deliveries.js';
 import type { Hearable } from '../reach/reach.js';
-import { over, readAccess, type OwnerKey } from '../reach/reaches.js';
+import { readAccess, type OwnerKey } from '../reach/reaches.js';
+import { over } from '../../database/querying.js';
 import { hearableSql, lockDeliverySql, resendSql } from './sql/resend.js';
 import { idFloor, madeAt } from '../../database/time-ids.js';
 

@@ -1,5 +1,5 @@
 import { EnginePool } from '../../database/engine-pool.js';
-import { restrictedAmong } from '../reach/reaches.js';
+import { restrictedAmong } from '../../events/log/restricted-events.js';
 import { isOutdated } from './delivery.js';
 import type { Lane } from './lane.js';
 import type { LoggedEvent } from './logged-event.js';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication } from '../../../test/support/applications.js';
 import { aPractice } from '../../../test/support/factories-patients.js';
-import { aPartnerWithKey, grant, type Partner } from '../../../test/support/granted.js';
+import { aGrant, aPartnerWithKey, type Partner } from '../../../test/support/partners.js';
 import { startTestHub, type TestHub } from '../../../test/support/start-hub.js';
 
 let hub: TestHub;
@@ -14,8 +14,8 @@ beforeAll(async () => {
   hub = await startTestHub();
   partner = await aPartnerWithKey(hub);
   [wide, narrow, stranger] = [await aPractice(hub), await aPractice(hub), await aPractice(hub)];
-  await grant(hub, wide, partner, { eventTypes: ['payment.*'], payloadMode: 'full' });
-  await grant(hub, narrow, partner, {
+  await aGrant(hub, wide, partner, { eventTypes: ['payment.*'], payloadMode: 'full' });
+  await aGrant(hub, narrow, partner, {
     eventTypes: ['payment.posted', 'charge.posted'],
     payloadMode: 'minimum',
   });

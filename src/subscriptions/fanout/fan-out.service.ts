@@ -8,7 +8,8 @@ import { EventBus, type EventBatch, type Subscription } from '../../events/bus/e
 import { EventLog, type EventHeader } from '../../events/log/event-log.js';
 import { Deliverer } from '../deliveries/deliverer.js';
 import { EventCache } from '../deliveries/event-cache.js';
-import { Reaches, restrictedAmong } from '../reach/reaches.js';
+import { restrictedAmong } from '../../events/log/restricted-events.js';
+import { Reaches } from '../reach/reaches.js';
 import { DeliveryRows } from './delivery-rows.js';
 import {
   EndpointIndex,

@@ -42,7 +42,7 @@ class PracticeGrants {
 
 /**
  * What an owner's endpoints may hear of at one moment: the operator's of everything, an application's of its practices,
- * a partner's of what practices have granted. Whether a patient is restricted is not in it (sql/restricted.ts). What
+ * a partner's of what practices have granted. Whether a patient is restricted is not in it (events/log/sql/restricted.ts). What
  * belongs to no practice is about the owner's own: whoever is sent it may hear it. Pure.
  */
 export class Reach {

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { EnginePool } from '../../database/engine-pool.js';
+import type { Querying } from '../../database/querying.js';
 import { Reach, type Hearable, type ReachJson } from './reach.js';
+import { hearablesSql } from './sql/hearables.js';
 import { reachSql, versionsSql } from './sql/reach.js';
-import { hearablesSql, restrictedAmongSql } from './sql/restricted.js';
 
 /** Whose endpoints, made with which mode of key: all of these may hear of the same. */
 export interface OwnerKey {
@@ -19,20 +19,6 @@ export interface Access {
   /** The hub's monotonic clock after which it may be otherwise, because a grant begins or ends. */
   until: number;
   of(key: OwnerKey): Reach;
-}
-
-/** Runs a statement: a pool, a client of it, or a test's. */
-export interface Querying {
-  query<R extends object>(query: {
-    name?: string;
-    text: string;
-    values?: unknown[];
-  }): Promise<{ rows: R[] }>;
-}
-
-/** The same over the ORM's connections, in whatever transaction the manager is. */
-export function over(manager: Pick<EntityManager, 'query'>): Querying {
-  return { query: async ({ text, values }) => ({ rows: await manager.query(text, values) }) };
 }
 
 interface Versions {
@@ -132,31 +118,6 @@ function accessOf(
 
 function nameOf({ owner, sandbox }: OwnerKey): string {
   return `${owner} ${sandbox}`;
-}
-
-/** Of which of these events no partner may hear, because of whom they are about; ids. One statement for all. */
-export async function restrictedAmong(
-  client: Querying,
-  events: readonly {
-    id: string;
-    practiceId: string | null;
-    patientId?: string | null;
-    accountId?: string | null;
-  }[],
-): Promise<ReadonlySet<string>> {
-  const about = events.filter(({ patientId, accountId }) => patientId || accountId);
-  if (about.length === 0) return new Set();
-  const { rows } = await client.query<{ id: string }>({
-    name: 'restricted-among',
-    text: restrictedAmongSql,
-    values: [
-      about.map(({ id }) => id),
-      about.map(({ practiceId }) => practiceId),
-      about.map(({ patientId }) => patientId ?? null),
-      about.map(({ accountId }) => accountId ?? null),
-    ],
-  });
-  return new Set(rows.map(({ id }) => id));
 }
 
 /** Of some events those that may be heard of within this reach; ids. None that the log holds no more. */

@@ -16,7 +16,8 @@ import {
 } from '../fanout/endpoint-index.js';
 import { fanOutGroup } from '../fanout/fan-out.service.js';
 import type { Reach } from '../reach/reach.js';
-import { heardAmong, readAccess, restrictedAmong } from '../reach/reaches.js';
+import { restrictedAmong } from '../../events/log/restricted-events.js';
+import { heardAmong, readAccess } from '../reach/reaches.js';
 import {
   fanOutReachSql,
   listenerSql,

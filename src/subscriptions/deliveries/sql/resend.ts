@@ -1,4 +1,4 @@
-import { isRestricted } from '../../reach/sql/restricted.js';
+import { isRestricted } from '../../../events/log/sql/restricted.js';
 
 /** Held until the transaction ends, so that no result is recorded between the check and the change. */
 export const lockDeliverySql = `

@@ -10,7 +10,8 @@ export const reachSql = `
          (select extract(epoch from min(moment.at) - statement_timestamp()) * 1000
           from grants as g cross join lateral (values (g.starts_at), (g.expires_at)) as moment (at)
           where g.partner_id = case when asked.owner ~ '^partners/[0-9a-f-]{36}$' then substr(asked.owner, 10)::uuid end
-            and g.revoked_at is null and moment.at > statement_timestamp())::float8 as changes_in_ms
+            and g.revoked_at is null and coalesce(g.expires_at, 'infinity') > statement_timestamp()
+            and moment.at > statement_timestamp())::float8 as changes_in_ms
   from unnest($1::text[], $2::boolean[]) with ordinality as asked (owner, sandbox, place)
   cross join endpoint_set_version as v
   order by asked.place`;

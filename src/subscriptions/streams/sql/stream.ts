@@ -1,5 +1,5 @@
 import { eventColumns } from '../../../events/log/sql/read-log.js';
-import { isRestricted } from '../../reach/sql/restricted.js';
+import { isRestricted } from '../../../events/log/sql/restricted.js';
 
 /** Where an endpoint's stream ends, how its events are shown, and to whom. A deleted endpoint has none. */
 export const streamSql = `
