@@ -57,7 +57,8 @@ export class CommandAudit {
       if (!sealed) break;
       head = sealed.head;
     }
-    await this.client.query(closedSql, [this.writer]);
+    // Before it is closed: the head of a writer that died is exported by a hub.
     if (head) await this.heads.append([head]);
+    await this.client.query(closedSql, [this.writer]);
   }
 }

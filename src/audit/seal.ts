@@ -7,7 +7,7 @@ import {
   lastBlockSql,
   lockWriterSql,
   readEntriesSql,
-  registerSql,
+  reopenSql,
   takeUnsealedSql,
 } from './sql/seal.js';
 
@@ -68,7 +68,7 @@ async function lockChain(
   writer: string,
   adoptedBy: string | null,
 ): Promise<Date> {
-  if (adoptedBy !== null) await client.query(registerSql, [writer, 'unknown']);
+  if (adoptedBy !== null) await client.query(reopenSql, [writer]);
   const { rows } = await client.query<{ now: Date }>(lockWriterSql, [writer]);
   if (!rows[0]) throw new Error(`The audit trail knows no writer ${writer}`);
   return rows[0].now;

@@ -11,7 +11,7 @@ import { HeadKey } from './head-key.js';
 import { headsFolder, HeadLog } from './head-log.js';
 import { Journal } from './journal.js';
 import { mostInBlock, sealNext, type Head } from './seal.js';
-import { closedSql, orphansSql, registerSql, seenSql } from './sql/seal.js';
+import { closeDeadSql, closedSql, deadSql, orphansSql, registerSql, seenSql } from './sql/seal.js';
 
 const everyMs = 1000;
 /** How often a writer says at least that it is alive, and looks for what others have left. */
@@ -20,6 +20,14 @@ const seenMs = 5000;
 const deadAfterLeases = 3;
 /** How often heads leave the database. What is cut off within that time is not missed. */
 const headsMs = 60_000;
+
+interface DeadRow {
+  writer: string;
+  /** Null where it has sealed nothing. */
+  number: string | null;
+  hash: Buffer;
+  sealed_at: Date;
+}
 
 /**
  * Seals this hub's entries about once a second, chains what writers that died have left, and exports signed heads. A
@@ -30,6 +38,8 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
   private heads?: HeadLog;
   /** By writer: sealed here and not exported yet. */
   private readonly unexported = new Map<string, Head>();
+  /** Writers that have died, and where their chains end: closed when that is exported. */
+  private readonly dead = new Map<string, number>();
   private readonly closing = new AbortController();
   private running?: Promise<void>;
   private seenAt = 0;
@@ -56,6 +66,8 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
     await this.journal.drain();
     await this.step(() => this.seal(this.pool.auditWriter));
     await this.step(() => this.export());
+    // A head that could not be exported is left to another hub, to which this one has died.
+    if (this.unexported.has(this.pool.auditWriter)) return;
     await this.step(() => this.pool.query(closedSql, [this.pool.auditWriter]));
   }
 
@@ -71,7 +83,7 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
         await this.step(() => this.lookAround());
       }
       if (this.exportedAt === 0 || now - this.exportedAt >= headsMs) {
-        if (this.unexported.size > 0) this.exportedAt = now;
+        if (this.unexported.size + this.dead.size > 0) this.exportedAt = now;
         await this.step(() => this.export());
       }
     }
@@ -98,6 +110,17 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
     const values = [auditWriter, deadAfterLeases * this.settings.leaseSeconds];
     const { rows } = await this.pool.query<{ writer: string }>(orphansSql, values);
     for (const { writer } of rows) await this.seal(writer, auditWriter);
+    await this.takeUpHeads(values);
+  }
+
+  /** The last head of a writer that was killed may still be in the database alone. */
+  private async takeUpHeads(values: unknown[]): Promise<void> {
+    const { rows } = await this.pool.query<DeadRow>(deadSql, values);
+    for (const { writer, number, hash, sealed_at } of rows) {
+      this.dead.set(writer, Number(number ?? 0));
+      if (number === null) continue;
+      this.unexported.set(writer, { writer, number: Number(number), hash, sealedAt: sealed_at });
+    }
   }
 
   private async export(): Promise<void> {
@@ -106,5 +129,8 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
     for (const head of heads) {
       if (this.unexported.get(head.writer) === head) this.unexported.delete(head.writer);
     }
+    if (this.dead.size === 0) return;
+    await this.pool.query(closeDeadSql, [[...this.dead.keys()], [...this.dead.values()]]);
+    this.dead.clear();
   }
 }

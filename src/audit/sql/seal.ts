@@ -29,9 +29,32 @@ export const orphansSql = `
     and (w.id is null or w.closed_at is not null or w.seen_at < clock_timestamp() - make_interval(secs => $2))
   limit 100`;
 
+/** Writers that have died, with the ends of their chains, of which nobody knows whether they left the database. */
+export const deadSql = `
+  select w.id as writer, last.number, last.hash, last.sealed_at
+  from audit_writers as w
+  left join lateral (
+    select number, hash, sealed_at from audit_blocks where writer = w.id order by number desc limit 1
+  ) as last on true
+  where w.closed_at is null and w.id <> $1 and w.seen_at < clock_timestamp() - make_interval(secs => $2)
+  order by w.id limit 100`;
+
+/** Their heads up to the numbers $2 (0: there is none) have been exported. */
+export const closeDeadSql = `
+  update audit_writers as w set closed_at = clock_timestamp()
+  from unnest($1::uuid[], $2::bigint[]) as told (writer, number)
+  where w.id = told.writer and w.closed_at is null
+    and not exists (select from audit_blocks as b where b.writer = w.id and b.number > told.number)`;
+
 export const registerSql = `insert into audit_writers (id, name) values ($1, $2) on conflict (id) do nothing`;
 
-export const seenSql = `update audit_writers set seen_at = clock_timestamp() where id = $1`;
+/** A chain that goes on without its writer has a head to be exported again. */
+export const reopenSql = `
+  insert into audit_writers (id, name) values ($1, 'unknown')
+  on conflict (id) do update set closed_at = null where audit_writers.closed_at is not null`;
+
+/** Whoever was taken for dead and was not lives on. */
+export const seenSql = `update audit_writers set seen_at = clock_timestamp(), closed_at = null where id = $1`;
 
 export const closedSql = `
   update audit_writers set seen_at = clock_timestamp(), closed_at = clock_timestamp() where id = $1`;

@@ -17,6 +17,9 @@ export class Audit1764000000017 implements MigrationInterface {
         seen_at timestamptz(3) not null default clock_timestamp(),
         closed_at timestamptz(3)
       ) with (fillfactor = 50)`);
+    await runner.query(
+      `create index audit_writers_open on audit_writers (id) where closed_at is null`,
+    );
 
     // The writer is the connection's, so that any statement can write an entry. What is written past the hub belongs to
     // no writer, and is chained by whichever hub finds it.
