@@ -139,6 +139,12 @@ async function exportAll(client: pg.Client, { from, to }: Span): Promise<void> {
   }
 }
 
+// Whoever reads the export has seen enough: `| head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   const { code, path } = error as { code?: string; path?: string };
   if (error instanceof AuditKeyError) console.error(error.message);

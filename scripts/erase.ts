@@ -27,19 +27,7 @@ master keys that the hub takes. Hubs go on meanwhile.`;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 async function main(args: string[]): Promise<void> {
-  const { values } = parseArgs({
-    args,
-    options: {
-      practice: { type: 'string' },
-      patient: { type: 'string' },
-      'dry-run': { type: 'boolean', default: false },
-      yes: { type: 'boolean', default: false },
-      'with-account': { type: 'boolean', default: false },
-      by: { type: 'string' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
-  });
+  const values = parse(args);
   if (values.help || values['dry-run'] === values.yes) {
     console.log(HELP);
     process.exitCode = values.help ? 0 : 1;
@@ -71,6 +59,29 @@ async function main(args: string[]): Promise<void> {
     await signals.flushed();
     await signals.stop();
     await pool.end();
+  }
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        practice: { type: 'string' },
+        patient: { type: 'string' },
+        'dry-run': { type: 'boolean', default: false },
+        yes: { type: 'boolean', default: false },
+        'with-account': { type: 'boolean', default: false },
+        by: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    // npm keeps options for itself that stand before the two dashes, and passes on their values.
+    throw new Mistake(
+      `${(error as Error).message}. Options come after two dashes: npm run erase -- --practice ID --patient ID --dry-run`,
+    );
   }
 }
 

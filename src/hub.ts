@@ -20,7 +20,11 @@ import { Logger } from './platform/logger.js';
 import { looseSettings } from './platform/safe-defaults.js';
 import type { Settings } from './platform/settings.js';
 import { DataKeys } from './sealing/data-keys.js';
-import { isOpenToOthers, loadMasterKeys } from './sealing/load-master-keys.js';
+import {
+  assertMasterKeyGiven,
+  isOpenToOthers,
+  loadMasterKeys,
+} from './sealing/load-master-keys.js';
 import { sealWhatIsPlain } from './sealing/seal-what-is-plain.js';
 import { logOpenNetworks } from './subscriptions/deliveries/open-networks.js';
 
@@ -49,6 +53,7 @@ export async function startHub(
   settings: Settings,
   logger = new Logger(settings.logLevel),
 ): Promise<RunningHub> {
+  assertMasterKeyGiven(settings);
   const undo: (() => Promise<unknown>)[] = [];
   const close = async () => {
     for (const step of undo.splice(0).reverse()) {

@@ -151,7 +151,7 @@ export function reportText(report: ErasureReport): string {
       : []),
     ...list(
       'Erased',
-      Object.entries(erased).map(
+      inOrder(erased).map(
         ([what, count]) => `${String(count).padStart(7)}  ${labels[what] ?? what}`,
       ),
     ),
@@ -176,6 +176,12 @@ export function reportText(report: ErasureReport): string {
     ...list('To look after', report.warnings),
     '',
   ].join('\n');
+}
+
+/** As a preview has them: PostgreSQL keeps the members of an object in an order of its own. */
+function inOrder(counts: Counts): [what: string, count: number][] {
+  const order = Object.keys(labels);
+  return Object.entries(counts).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 }
 
 const labels: Record<string, string> = {

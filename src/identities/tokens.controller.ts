@@ -1,6 +1,11 @@
 import { Body, Controller, Post } from '@nestjs/common';
 import { ApiCreatedResponse, ApiTags } from '@nestjs/swagger';
-import { AnyScope, NeedsKey, OpenToApplications } from '../platform/access/access.guard.js';
+import {
+  AnyScope,
+  NeedsKey,
+  OpenToApplications,
+  OpenToPartners,
+} from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
@@ -11,6 +16,7 @@ import { Tokens } from './tokens.service.js';
 @ApiTags('tokens')
 @Controller('v1/tokens')
 @OpenToApplications()
+@OpenToPartners()
 export class TokensController {
   constructor(
     private readonly tokens: Tokens,

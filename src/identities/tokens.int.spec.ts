@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { anApplication, asApplication, type Client } from '../../test/support/applications.js';
 import { eventually } from '../../test/support/eventually.js';
 import { aPatient, aPractice } from '../../test/support/factories-patients.js';
+import { aGrant, aPartner, asPartner } from '../../test/support/partners.js';
 import {
   callApi,
   startTestHub,
@@ -102,6 +103,17 @@ describe('a token', () => {
     const feed = await as(token, 'GET', '/v1/events?limit=200');
     const practices = new Set(feed.body.data.map((event: any) => event.practiceid));
     expect([...practices]).toEqual([practice.id]);
+    // What is its owner's own tells of the others too.
+    const partner = await aPartner(hub);
+    const grant = await aGrant(client, other, partner);
+    const ofGrants = '/v1/events?limit=200&eventTypes=grant.created';
+    const [event] = await eventually(async () => {
+      const { data } = (await client.api('GET', ofGrants)).body;
+      expect(data).toMatchObject([{ data: { grantId: grant.id } }]);
+      return data;
+    });
+    expect((await as(token, 'GET', ofGrants)).body.data).toEqual([]);
+    expect((await as(token, 'GET', `/v1/events/${event.id}`)).status).toBe(404);
     // An endpoint hears of all that its owner reaches.
     const endpoints = await as(token, 'GET', '/v1/endpoints');
     expect([endpoints.status, endpoints.body.code]).toEqual([403, 'key_required']);
@@ -121,6 +133,21 @@ describe('a token', () => {
     const tester = await asApplication(hub, application, { mode: 'test' });
     const me = await as(await minted({}, tester), 'GET', '/v1/me');
     expect(me.body).toMatchObject({ mode: 'test', practiceIds: [sandbox.id] });
+  });
+
+  it('of a partner shows what its grants do, of fewer practices where it says so', async () => {
+    const partner = await aPartner(hub);
+    await aGrant(hub, practice, partner);
+    await aGrant(hub, other, partner);
+    const own = await asPartner(hub, partner);
+    const whole = await as(await minted({}, own), 'GET', '/v1/me');
+    expect(whole.body).toMatchObject({ kind: 'partner' });
+    expect(whole.body.practiceIds).toHaveLength(2);
+    const token = await minted({ practiceIds: [practice.id] }, own);
+    const paymentsOf = ({ id }: { id: string }) => `/v1/practices/${id}/payments`;
+    expect((await as(token, 'GET', paymentsOf(practice))).status).toBe(200);
+    expect((await as(token, 'GET', paymentsOf(other))).status).toBe(404);
+    expect((await as(token, 'GET', patientsOf(practice))).status).toBe(404);
   });
 
   it('of the operator is the operator’s, of all practices', async () => {

@@ -40,15 +40,22 @@ export async function loadMasterKeys(
 const howToGive =
   'Give it with HUB_MASTER_KEY or HUB_MASTER_KEY_FILE, beside others with commas between. Without it nothing that is sealed can be read again.';
 
+/**
+ * What the settings alone can tell, before the database is waited for and migrated.
+ * @throws MasterKeyMissing with a database that is not embedded, where no setting names a key.
+ */
+export function assertMasterKeyGiven({ embedded, masterKey, masterKeyFile }: Settings): void {
+  if (embedded || masterKey || masterKeyFile) return;
+  throw new MasterKeyMissing(
+    'The hub needs a master key, under which it encrypts what it keeps: set HUB_MASTER_KEY to what `openssl rand -base64 32` prints, or HUB_MASTER_KEY_FILE to a file with it, and keep a copy where no backup of the database lies.',
+  );
+}
+
 async function load(settings: Settings, hasKeys: boolean): Promise<LoadedMasterKeys> {
   if (settings.masterKey) return { master: MasterKeys.of(settings.masterKey) };
   const { masterKeyFile } = settings;
   if (masterKeyFile) return { master: await MasterKeys.inFile(masterKeyFile), file: masterKeyFile };
-  if (!settings.embedded) {
-    throw new MasterKeyMissing(
-      'The hub needs a master key, under which it encrypts what it keeps: set HUB_MASTER_KEY to what `openssl rand -base64 32` prints, or HUB_MASTER_KEY_FILE to a file with it, and keep a copy where no backup of the database lies.',
-    );
-  }
+  assertMasterKeyGiven(settings);
   const file = masterKeyFileOf(settings);
   const isThere = await exists(file);
   if (!isThere && hasKeys) {

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import pg from 'pg';
 import { createTestDatabase } from '../../test/support/postgres.js';
 import { readSettings } from '../platform/settings.js';
+import { startHub } from '../hub.js';
 import { isOpenToOthers, loadMasterKeys, masterKeyFileOf } from './load-master-keys.js';
 import { MasterKeyMissing, MasterKeys, newMasterKey } from './master-keys.js';
 
@@ -36,6 +37,11 @@ const addDataKey = (masterKeyId: string) =>
   ]);
 
 describe('the master key', () => {
+  it('is asked for before the database is waited for', async () => {
+    const settings = readSettings({ DATABASE_URL: 'postgres://hub:3Gk0n5@127.0.0.1:1/hub' });
+    await expect(startHub(settings)).rejects.toThrow(MasterKeyMissing);
+  });
+
   it('of a hub with its embedded database is made once, for its owner alone', async () => {
     const first = await given({});
     expect(first).toMatchObject({ file: masterKeyFileOf({ dataDir }), isNew: true });

@@ -120,6 +120,12 @@ it('is verified, exported and added to by commands', async () => {
     detail: { count: 0 },
   });
 
+  // Whoever has read enough of it, such as `head`, closes it.
+  const cut = startCommand('scripts/audit.ts', ['export'], settings);
+  cut.child.stdout!.destroy();
+  expect((await cut.ended).code).toBe(0);
+  expect(cut.progress()).toBe('');
+
   await stage.database.query(
     `begin; set local session_replication_role = replica;
      update audit_entries set actor = 'nobody' where action = 'patient.read'; commit`,

@@ -160,6 +160,13 @@ describe('erasing a patient', () => {
     expect(await reportOf(patient, '--yes')).toEqual(report);
   });
 
+  it('says what a mistyped order lacks, and nothing of where the code is', async () => {
+    const { ended, progress } = startCommand('scripts/erase.ts', [practice.id, practice.id], {});
+    expect((await ended).code).toBe(1);
+    expect(progress()).toMatch(/Options come after two dashes/);
+    expect(progress()).not.toContain('    at ');
+  });
+
   it('goes on where it was killed', async () => {
     const patient = await aKnownPatient();
     // So many events that it takes two pieces, of which the second cannot be finished.

@@ -165,13 +165,14 @@ export class FeedService implements OnModuleDestroy {
 
 /**
  * How a caller is shown what happened in a practice that it reaches, or to what is its own; undefined where it may not
- * know of it.
+ * know of it. A token of some practices hears of these alone: what is its owner's own tells of others.
  */
 function modeFor(
   caller: Caller,
   { practiceId, source, type }: Pick<StoredEvent, 'practiceId' | 'source' | 'type'>,
 ): PayloadMode | undefined {
-  if (practiceId === null && source === `/${caller.actor}`) return 'full';
+  const isOwn = practiceId === null && source === `/${caller.actor}`;
+  if (isOwn && caller.token !== 'narrowed') return 'full';
   return modeOfEvent(caller, practiceId, type);
 }
 
