@@ -43,6 +43,11 @@ export class DataKey {
     this.#secret = secret;
   }
 
+  /** A copy of its bytes, for the thread that opens beside this one, and for nobody else. */
+  secretForThread(): Uint8Array {
+    return Uint8Array.from(this.#secret);
+  }
+
   seal(text: string, binding: string): Buffer {
     const nonce = nextNonce();
     const cipher = createCipheriv(algorithm, this.#secret, nonce);

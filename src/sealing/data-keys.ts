@@ -127,6 +127,12 @@ export class DataKeys {
     return missing.size === 0 ? undefined : this.read([...missing]);
   }
 
+  /** A key that is at hand, by its number. */
+  atHand(number: number): DataKey | undefined {
+    const key = this.byNumber.get(number);
+    return key instanceof DataKey ? key : undefined;
+  }
+
   /** Opens with a key at hand, see `have`. */
   openNow({ sealed, binding }: Sealed): string | { lost: Lost } {
     if (isErased(sealed)) return erased;

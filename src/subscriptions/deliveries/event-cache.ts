@@ -1,6 +1,7 @@
 import { EnginePool } from '../../database/engine-pool.js';
 import { bindingOfEvent } from '../../sealing/bindings.js';
-import type { DataKeys } from '../../sealing/data-keys.js';
+import type { DataKeys, Lost } from '../../sealing/data-keys.js';
+import { OpeningThread } from '../../sealing/opening-thread.js';
 import { LoggedEvent, type LoggedEventRow } from './logged-event.js';
 import { eventsSql } from './sql/due.js';
 
@@ -8,6 +9,9 @@ import { eventsSql } from './sql/due.js';
 const mostCharacters = 8_000_000;
 /** What an event takes besides its data, roughly. */
 const overhead = 1000;
+
+/** So many payloads are worth the way to another thread; of fewer each would only come later. */
+const fewestForThread = 16;
 
 const asText = { getTypeParser: () => (value: string) => value };
 
@@ -21,12 +25,18 @@ export class EventCache {
 
   /** Rises when keys were destroyed: what was opened before is not kept. */
   private epoch = 0;
+  private readonly thread: OpeningThread;
 
   constructor(
     private readonly pool: EnginePool,
     private readonly keys: DataKeys,
   ) {
     keys.onDestroyed(() => this.forget());
+    this.thread = new OpeningThread((number) => keys.atHand(number));
+  }
+
+  onModuleDestroy(): Promise<void> {
+    return this.thread.close();
   }
 
   /**
@@ -77,20 +87,37 @@ export class EventCache {
       rowMode: 'array',
       types: asText as never,
     });
-    const sealed = rows.map((row) => ({ sealed: Buffer.from(row[15], 'base64') }));
-    // Nearly always all keys are at hand.
-    await this.keys.have(sealed);
-    const events = rows.map((row, i) => {
-      const [, type, , practiceId, , subject, subjectVersion] = row;
-      const binding = bindingOfEvent({ practiceId, type, subject, subjectVersion });
-      return new LoggedEvent(row, this.keys.openNow({ ...sealed[i]!, binding }));
-    });
+    const texts = await this.open(rows);
+    const events = rows.map((row, i) => new LoggedEvent(row, texts[i]!));
     this.average(events);
     return events;
   }
 
+  private async open(rows: readonly LoggedEventRow[]): Promise<(string | { lost: Lost })[]> {
+    const bindings = rows.map(([, type, , practiceId, , subject, subjectVersion]) =>
+      bindingOfEvent({ practiceId, type, subject, subjectVersion }),
+    );
+    const texts: (string | null | { lost: Lost })[] =
+      rows.length < fewestForThread
+        ? []
+        : await this.thread.open(
+            rows.map((row) => row[15]),
+            bindings,
+          );
+    const left = rows.flatMap((row, i) =>
+      typeof texts[i] === 'string'
+        ? []
+        : [{ place: i, sealed: Buffer.from(row[15], 'base64'), binding: bindings[i]! }],
+    );
+    // Nearly always all keys are at hand.
+    if (left.length > 0) await this.keys.have(left);
+    for (const each of left) texts[each.place] = this.keys.openNow(each);
+    return texts as (string | { lost: Lost })[];
+  }
+
   private forget(): void {
     this.epoch += 1;
+    this.thread.forget();
     this.kept.clear();
     this.reading.clear();
     this.characters = 0;
