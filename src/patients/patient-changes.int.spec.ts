@@ -147,6 +147,28 @@ describe('a change', () => {
     expect((await hub.api('GET', `${path}/${born.id}`)).body.restricted).toBe(true);
   });
 
+  it('that leaves somebody restricted alone on an account makes every hub look anew', async () => {
+    const restrictions = async () =>
+      (await hub.database.query('select restrictions::int from endpoint_set_version')).rows[0]
+        .restrictions;
+    const quiet = await aPatient(hub, practice, { restricted: true });
+    const { accountId } = quiet;
+    const leaving = await aPatient(hub, practice, { accountId });
+    const madeInError = await aPatient(hub, practice, { accountId });
+    const elsewhere = await aPatient(hub, practice);
+    const before = await restrictions();
+    expect((await patch(leaving, { accountId: elsewhere.accountId })).status).toBe(200);
+    expect(await restrictions()).toBe(before + 1);
+    const at = `${path}/${madeInError.id}`;
+    const deleted = await hub.api('DELETE', at, undefined, { 'if-match': '*' });
+    expect(deleted.status).toBe(204);
+    expect(await restrictions()).toBe(before + 2);
+    // Nobody on it is.
+    const [one, two] = [await aPatient(hub, practice), await aPatient(hub, practice)];
+    expect((await patch(one, { accountId: two.accountId })).status).toBe(200);
+    expect(await restrictions()).toBe(before + 2);
+  });
+
   it('needs to know the version it changes', async () => {
     const patient = await aPatient(hub, practice);
     const without = await hub.api('PATCH', `${path}/${patient.id}`, { givenName: 'B' });

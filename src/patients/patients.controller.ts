@@ -75,22 +75,25 @@ export class PatientsController {
       );
     });
     // What waits for partners already is looked at anew.
-    if (body.restricted) this.signals.emit('access');
+    if (body.restricted || body.accountId) this.signals.emit('access');
     return answer;
   }
 
   @Delete(':patientId')
   @ApiNoContentResponse({ description: 'What is left is a tombstone with ids only.' })
-  delete(
+  async delete(
     @Context() context: RequestContext,
     @Param('practiceId', new IdOf('practice')) practiceId: string,
     @Param('patientId', new IdOf('patient')) id: string,
   ): Promise<Answer> {
-    return this.commands.run(context, [practiceId], async (tx) => {
+    const answer = await this.commands.run(context, [practiceId], async (tx) => {
       const patient = await this.patients.get(practiceId, id, tx);
       context.requireMatch(patient);
       await this.patients.delete(tx, context.cause, patient);
       return Answer.noContent();
     });
+    // Somebody restricted may be alone on their account now.
+    this.signals.emit('access');
+    return answer;
   }
 }

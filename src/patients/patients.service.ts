@@ -32,7 +32,7 @@ import {
 } from './patient.rules.js';
 import { PatientSight } from './patient-sight.js';
 import { patientTiesSql } from './sql/patient-ties.js';
-import { restrictAnew } from './sql/restrict.js';
+import { restrictAnew, restrictAnewOn } from './sql/restrict.js';
 
 @Injectable()
 export class PatientsService {
@@ -153,6 +153,7 @@ export class PatientsService {
     await tx.update(Patient, { id }, after);
     this.outbox.say(tx, cause, patientChanged(before, after, changes));
     if (after.restricted && (changes.restriction || changes.account)) send(tx, restrictAnew, []);
+    else if (changes.account) send(tx, restrictAnewOn, [before.accountId]);
     return after;
   }
 
@@ -197,6 +198,7 @@ export class PatientsService {
       },
     );
     this.outbox.say(tx, cause, [patientDeleted(patient, version)]);
+    send(tx, restrictAnewOn, [accountId]);
   }
 
   /** The account given, or one opened for the owner, or in the patient's own name. */

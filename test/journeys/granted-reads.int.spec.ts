@@ -109,6 +109,9 @@ describe('granted payments, a partner', () => {
       `/accounts/${patient.accountId}/entries/${charge.id}`,
     ]);
     await expectNoLists(client, ['/patients', '/appointments', '/charges', '/adjustments']);
+    const entries = `${base}/accounts/${patient.accountId}/entries`;
+    const after = (id: string) => client.api('GET', `${entries}?after=${id}`).then(comparable);
+    expect(await after(charge.id)).toEqual(await after(crypto.randomUUID()));
   });
 
   it('follows the links of a thin payload', async () => {

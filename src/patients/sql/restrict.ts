@@ -14,3 +14,9 @@ export const restrictAnewFor: Statement = {
   name: 'restrict-anew-for',
   text: `${restrictAnew.text} where exists (select from patients where id = $1::uuid and restricted)`,
 };
+
+/** The same where somebody restricted is on this account, whom another one left, perhaps alone on it. */
+export const restrictAnewOn: Statement = {
+  name: 'restrict-anew-on',
+  text: `${restrictAnew.text} where exists (select from patients where account_id = $1::uuid and restricted)`,
+};
