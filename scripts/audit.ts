@@ -18,7 +18,8 @@ const HELP = `The audit trail: who did what, kept so that a change of it shows (
   npm run audit -- key
       prints the public key that signs the heads
 
-Times are RFC 3339. --key names public keys of other hubs, whose heads lie in the same folder.
+Times are RFC 3339. --key names public keys of other hubs, whose heads lie in the same folder, or of the hub where its
+own key does not lie here (HUB_AUDIT_KEY_FILE, HUB_DATA_DIR).
 Exit status of verify: 0 it holds, 1 it is broken, 2 it could not be checked.
 
 Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR.`;
@@ -36,7 +37,7 @@ async function main(args: string[]): Promise<void> {
   }
   const settings = settingsOfCommand();
   if (command === 'key') {
-    console.log((await HeadKey.load(settings)).publicKey);
+    console.log((await HeadKey.loadExisting(settings)).publicKey);
     return;
   }
   const span = { from: timeOf(values.from, '--from', 0), to: timeOf(values.to, '--to') };
@@ -93,12 +94,11 @@ async function verify(
   span: Span,
   { heads, key = [] }: { heads?: string; key?: string[] },
 ): Promise<void> {
-  const { publicKey } = await HeadKey.load(settings);
   let told = performance.now();
   const { checked, fault } = await verifyTrail(client, {
     ...span,
     headsFolder: heads ?? headsFolder(settings),
-    trustedKeys: new Set([publicKey, ...key]),
+    trustedKeys: await trustedKeys(settings, key),
     onProgress: (soFar) => {
       if (performance.now() - told < progressMs) return;
       told = performance.now();
@@ -118,6 +118,15 @@ async function verify(
       `${checked.unreadableHeads} lines hold no head: a process ended while it wrote them.`,
     );
   }
+}
+
+/** Whoever names keys may be where the hub's own is not. @throws AuditKeyError */
+async function trustedKeys(settings: Settings, named: readonly string[]): Promise<Set<string>> {
+  const own = await HeadKey.loadExisting(settings).catch((error: unknown) => {
+    if (named.length > 0) return undefined;
+    throw error;
+  });
+  return new Set(own ? [own.publicKey, ...named] : named);
 }
 
 function summary({ entries, blocks, writers, attempts, heads }: Checked): string {

@@ -36,15 +36,21 @@ async function embeddedUrl({ dataDir }: Settings): Promise<string> {
   return `postgres://${HUB_ROLE}:${await ensurePassword(place)}@127.0.0.1:${Number(port)}/hub`;
 }
 
+/** SQLSTATE. */
+const undefinedTable = '42P01';
+
 /** Ends a command that failed: mistakes of the operator's get a sentence, ours a stack. */
 export function failed(error: unknown): void {
-  const refused = (error as { code?: string }).code === 'ECONNREFUSED';
+  const { code } = error as { code?: string };
   const expected =
     error instanceof Mistake ||
     error instanceof InvalidSettings ||
     error instanceof MasterKeyMissing ||
     error instanceof EmbeddedPostgresError;
-  if (refused) console.error('The database refuses connections. Is the hub running?');
-  else console.error(expected ? error.message : error);
+  if (code === 'ECONNREFUSED') {
+    console.error('The database refuses connections. Is the hub running?');
+  } else if (code === undefinedTable) {
+    console.error('The database lacks tables of this version. Start a hub of it there first.');
+  } else console.error(expected ? error.message : error);
   process.exitCode = 1;
 }

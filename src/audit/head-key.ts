@@ -41,16 +41,33 @@ export class HeadKey {
    * The key of HUB_AUDIT_KEY_FILE (PEM, PKCS #8), else the one in HUB_DATA_DIR, which is made where there is none.
    * @throws AuditKeyError
    */
-  static async load({ auditKeyFile, dataDir }: Settings): Promise<HeadKey> {
+  static load(settings: Settings): Promise<HeadKey> {
+    return HeadKey.from(settings, settings.auditKeyFile === undefined);
+  }
+
+  /**
+   * The same, where a hub has made it: one made by whoever only looks would have signed nothing.
+   * @throws AuditKeyError
+   */
+  static loadExisting(settings: Settings): Promise<HeadKey> {
+    return HeadKey.from(settings, false);
+  }
+
+  private static async from(
+    { auditKeyFile, dataDir }: Settings,
+    mayMake: boolean,
+  ): Promise<HeadKey> {
     const file = auditKeyFile ?? join(dataDir, 'audit.key');
     try {
-      const pem = (await read(file)) ?? (auditKeyFile ? undefined : await make(file));
+      const pem = (await read(file)) ?? (mayMake ? await make(file) : undefined);
       if (pem !== undefined) return HeadKey.of(createPrivateKey(pem));
     } catch (error) {
       const { code = 'unreadable' } = error as { code?: string };
       throw new AuditKeyError(`The key of the audit trail, ${file}, cannot be had (${code}).`);
     }
-    throw new AuditKeyError(`There is no key of the audit trail at ${file} (HUB_AUDIT_KEY_FILE).`);
+    throw new AuditKeyError(
+      `There is no key of the audit trail at ${file}. HUB_AUDIT_KEY_FILE or HUB_DATA_DIR says where it is.`,
+    );
   }
 
   private static of(secret: KeyObject): HeadKey {

@@ -120,6 +120,15 @@ it('is verified, exported and added to by commands', async () => {
     detail: { count: 0 },
   });
 
+  // Elsewhere than where the hub keeps its key that is named, and none is made.
+  const publicKey = (await audit('key')).output.trim();
+  const elsewhere = { ...settings, HUB_DATA_DIR: join(folder, 'elsewhere') };
+  const away = (...args: string[]) => startCommand('scripts/audit.ts', args, elsewhere).ended;
+  const heads = ['verify', '--heads', join(folder, 'audit-heads')];
+  expect((await away('key')).code).toBe(2);
+  expect((await away(...heads)).code).toBe(2);
+  expect((await away(...heads, '--key', publicKey)).code).toBe(0);
+
   // Whoever has read enough of it, such as `head`, closes it.
   const cut = startCommand('scripts/audit.ts', ['export'], settings);
   cut.child.stdout!.destroy();

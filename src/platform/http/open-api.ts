@@ -30,7 +30,7 @@ export function openApiDocument(app: INestApplication): OpenAPIObject {
         'with an offset and answered in UTC; money is a positive integer in minor units.',
     )
     .setVersion('1')
-    .addBearerAuth()
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'hub_live_…' })
     .addSecurityRequirements('bearer');
   for (const [name, description] of Object.entries(tags)) builder.addTag(name, description);
   const document = SwaggerModule.createDocument(app, builder.build(), {
