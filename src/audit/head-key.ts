@@ -2,13 +2,13 @@ import {
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
-  randomUUID,
   sign,
   verify,
   type KeyObject,
 } from 'node:crypto';
-import { link, mkdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeOnce } from '../database/embedded/durable-files.js';
 import type { Settings } from '../platform/settings.js';
 import { canonicalText } from './audit-entry.js';
 import type { Head } from './seal.js';
@@ -102,18 +102,9 @@ function read(file: string): Promise<string | undefined> {
   });
 }
 
-// Complete or not there: two hubs that start on one folder end up with the same key.
 async function make(file: string): Promise<string> {
   const { privateKey } = generateKeyPairSync('ed25519');
-  const beside = `${file}.${randomUUID()}`;
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(beside, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
-  try {
-    await link(beside, file).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
-  } finally {
-    await unlink(beside);
-  }
+  await writeOnce(file, privateKey.export({ type: 'pkcs8', format: 'pem' }) as string);
   return readFile(file, 'utf8');
 }

@@ -27,7 +27,7 @@ import {
   tellHubsSql,
 } from './sql/erase-history.js';
 
-/** Events looked at in one transaction: some 20 ms, in which readers of the log wait. */
+/** Events looked at in one transaction: readers of the log wait for its end, so it is short. */
 const pieceSize = 5000;
 /** Kept answers opened at a time. */
 const answersAtOnce = 500;

@@ -2,7 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
  * Data keys, and room for what is sealed under them. What is there already is sealed by the hub when it starts
- * (`src/sealing/upgrade`), since SQL has no key; a database without any of it has its final form at once.
+ * (`src/sealing/seal-what-is-plain.ts`), since SQL has no key; a database without any of it has its final form at once.
  */
 export class Sealing1764000000016 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {

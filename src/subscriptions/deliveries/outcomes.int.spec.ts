@@ -6,6 +6,7 @@ import {
   startWebhookReceiver,
   type WebhookReceiver,
 } from '../../../test/support/webhook-receiver.js';
+import { DataKeys } from '../../sealing/data-keys.js';
 
 let hub: TestHub;
 let receiver: WebhookReceiver;
@@ -72,6 +73,28 @@ describe('an endpoint that answers', () => {
       expect((await deliveries(id))[0]).toMatchObject({ status: 'delivered', attempts: 2 }),
     );
     expect(await endpoint(id)).toMatchObject({ status: 'active', disabledReason: null });
+  });
+
+  it('500 is recorded without what it said where the key to seal that with cannot be had', async () => {
+    const id = await subscribe({ retrySchedule: 'quick' });
+    receiver.respondWith(() => ({ status: 500, body: 'oh' }));
+    await emitPatientCreated(hub, practiceId);
+    const attempts = async () => (await deliveries(id))[0]?.attempts;
+    await eventually(async () => expect(await attempts()).toBe(1));
+    // The next one is made already, and somebody has changed it.
+    await hub.database.query(
+      `update data_keys set retired_at = clock_timestamp() where practice_id = $1`,
+      [practiceId],
+    );
+    await hub.database.query(
+      `insert into data_keys (practice_id, wrapped, master_key_id)
+       select practice_id, decode(repeat('00', 60), 'hex'), master_key_id from data_keys where practice_id = $1`,
+      [practiceId],
+    );
+    const keys = hub.app.get(DataKeys);
+    await eventually(async () => expect(keys.sealing(practiceId)).toBeUndefined());
+    const before = await attempts();
+    await eventually(async () => expect(await attempts()).toBeGreaterThan(before), 30_000);
   });
 
   it.each([503, 429])('%s with Retry-After is left alone as a whole', async (status) => {

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { EnginePool } from '../../database/engine-pool.js';
+import { isTransient } from '../../database/errors.js';
 import { EventTooLarge } from '../../events/outbox/outbox.js';
 import { SchemaViolation } from '../../events/outbox/validate.js';
 import type { Logger } from '../../platform/logger.js';
@@ -207,14 +208,22 @@ export class ResultRecorder {
     };
   }
 
-  /** What receivers answered may echo an event: it is sealed as that is, and lost with the same key. */
+  /**
+   * What receivers answered may echo an event: it is sealed as that is, and lost with the same key. Where a key cannot
+   * be had for another reason than the database's being away, the answer is not kept: no result waits for it.
+   */
   private async sealResponses(batch: readonly LaneResult[]): Promise<(Buffer | null)[]> {
     const answered = batch.filter(({ result }) => result.response !== null);
-    await this.keys.prepare(answered.map(({ result }) => result.delivery.event.practiceId));
+    try {
+      await this.keys.prepare(answered.map(({ result }) => result.delivery.event.practiceId));
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      this.logger.error({ err: error }, 'what receivers answered is not kept, for want of a key');
+    }
     return batch.map(({ result: { delivery, number, response } }) => {
       if (response === null) return null;
-      const key = this.keys.sealing(delivery.event.practiceId)!;
-      return key.seal(response, bindingOfResponse(delivery.id, number));
+      const key = this.keys.sealing(delivery.event.practiceId);
+      return key?.seal(response, bindingOfResponse(delivery.id, number)) ?? null;
     });
   }
 
