@@ -77,6 +77,7 @@ it('withholds, visibly, what somebody has put in the place of another payload', 
     practiceIds: [practice.id],
     enabled: false,
   });
+  receiver.setSecret(endpoint.secret, '/swapped');
   const made: string[] = [];
   for (const givenName of ['Ada', 'Grace', 'Joan']) {
     const patient = { kind: 'human', givenName };
@@ -94,7 +95,6 @@ it('withholds, visibly, what somebody has put in the place of another payload', 
   await hub.api('PATCH', `/v1/endpoints/${endpoint.id}`, { enabled: true }, { 'if-match': '*' });
   const replay = { missing: true, from: '2000-01-01T00:00:00Z' };
   await hub.api('POST', `/v1/endpoints/${endpoint.id}/replays`, replay);
-  receiver.setSecret(endpoint.secret, '/swapped');
   const joan = await receiver.waitFor(({ path }) => path === '/swapped');
   expect(joan.event.data).toMatchObject({ patientId: made[2] });
   await eventually(async () => {

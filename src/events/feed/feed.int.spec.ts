@@ -45,7 +45,8 @@ describe('the feed', () => {
   it('goes on from the Hub-Position of a list', async () => {
     const { headers } = await hub.api('GET', `/v1/practices/${elm}/patients`);
     const [id] = await emitPatientCreated(hub, elm);
-    const { body } = await hub.api('GET', `/v1/events?after=${headers.get('hub-position')}`);
+    const position = headers.get('hub-position');
+    const { body } = await hub.api('GET', `/v1/events?after=${position}&wait=20`);
     expect(body.data.map((event: { id: string }) => event.id)).toEqual([id]);
   });
 
