@@ -241,7 +241,7 @@ function takeInNow(
   for (const delivery of due) {
     if (delivery.sequence <= inHand || lane.holds(delivery.id)) continue;
     // Resent by hand it has no key, since it holds nobody up.
-    if (delivery.orderKey !== null) lane.order.lead(delivery.orderKey);
+    if (delivery.orderKey !== null) lane.order.lead({ ...delivery, orderKey: delivery.orderKey });
     lane.opened(delivery);
     lane.enqueue(delivery);
   }

@@ -16,7 +16,6 @@ import { Lane } from './lane.js';
 import { Targets, unlimited } from './targets.js';
 
 const endpointId = randomUUID();
-const key = 'accounts/1';
 const target = {
   id: endpointId,
   shard: 1,
@@ -48,7 +47,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-async function aDelivery(sequence: number): Promise<{ id: string; eventId: string }> {
+async function aDelivery(sequence: number, key: string): Promise<{ id: string; eventId: string }> {
   const [id, eventId] = [uuidv7(), uuidv7()];
   const event = { practiceId: null, type: 'charge.posted', subject: key, subjectVersion: 1 };
   await pool.query(
@@ -63,23 +62,37 @@ async function aDelivery(sequence: number): Promise<{ id: string; eventId: strin
   return { id, eventId };
 }
 
+type Ordered = DueDelivery & { orderKey: string };
+
+function ordered(id: string, sequence: number, orderKey: string): Ordered {
+  return { id, from: 'stream', sequence, attempts: 0, orderKey } as Ordered;
+}
+
+function aLane(readThrough: number): Lane {
+  const limits = { threshold: 10, firstPauseMs: 1000, longestPauseMs: 1000 };
+  const lane = new Lane(target, '1', limits, performance.now());
+  lane.readThrough = readThrough;
+  return lane;
+}
+
+function followersOn(over: Pick<EnginePool, 'query'>): Followers {
+  const logger = new Logger('silent');
+  // Nothing is sent here, so nobody is called and no setting is asked for.
+  const targets = new Targets(pool, new Reaches(pool), {} as never, {} as never, logger, keys);
+  const hearing = new Hearing(pool, targets);
+  return new Followers(over as EnginePool, new EventCache(pool, keys), hearing, logger);
+}
+
 it('lets no follower go whose head fails while orphans are looked for', async () => {
-  const [head, follower] = [await aDelivery(1), await aDelivery(2)];
+  const key = 'accounts/1';
+  const [head, follower] = [await aDelivery(1, key), await aDelivery(2, key)];
   await pool.query(
     `insert into delivery_followers (delivery_id, endpoint_id, order_key, sequence, event_id) values ($1, $2, $3, 2, $4)`,
     [follower.id, endpointId, key, follower.eventId],
   );
-  const limits = { threshold: 10, firstPauseMs: 1000, longestPauseMs: 1000 };
-  const lane = new Lane(target, '1', limits, performance.now());
-  lane.readThrough = 2;
-  const sent = {
-    id: head.id,
-    from: 'stream',
-    sequence: 1,
-    attempts: 0,
-    orderKey: key,
-  } as DueDelivery;
-  lane.order.admit(sent as DueDelivery & { orderKey: string }, false);
+  const lane = aLane(2);
+  const sent = ordered(head.id, 1, key);
+  lane.order.admit(sent, false);
   lane.opened(sent);
 
   // The head's failure is recorded, and settled, between the answer about orphans and what is made of it.
@@ -98,19 +111,11 @@ it('lets no follower go whose head fails while orphans are looked for', async ()
         [head.id, endpointId, head.eventId, key],
       );
       lane.settled(head.id);
-      lane.order.settle(sent as DueDelivery & { orderKey: string }, true);
+      lane.order.settle(sent, true);
       return answer;
     },
   } as unknown as EnginePool;
-  const logger = new Logger('silent');
-  // Nothing is sent here, so nobody is called and no setting is asked for.
-  const targets = new Targets(pool, new Reaches(pool), {} as never, {} as never, logger, keys);
-  const followers = new Followers(
-    slow,
-    new EventCache(pool, keys),
-    new Hearing(pool, targets),
-    logger,
-  );
+  const followers = followersOn(slow);
   await followers.releaseOrphans(lane, 50);
   expect(lane.next(performance.now())).toBeUndefined();
 
@@ -118,4 +123,28 @@ it('lets no follower go whose head fails while orphans are looked for', async ()
   await pool.query('delete from delivery_retries where delivery_id = $1', [head.id]);
   await followers.releaseOrphans(lane, 50);
   expect(lane.next(performance.now())?.id).toBe(follower.id);
+});
+
+it('loses none that is admitted between the settling of a retry and the look at who waited for it', async () => {
+  const key = 'accounts/2';
+  const [retry, second, third] = [
+    ordered((await aDelivery(3, key)).id, 3, key),
+    ordered((await aDelivery(4, key)).id, 4, key),
+    ordered((await aDelivery(5, key)).id, 5, key),
+  ];
+  // A lane that has just begun: it has put nobody into the table.
+  const lane = aLane(3);
+  lane.order.lead(retry);
+  const followers = followersOn(pool);
+  const admitted = followers.admit(lane, lane.generation, 4, [second]);
+  lane.order.settle({ ...retry, from: 'retry' }, false);
+  const released = followers.release(lane, key, 10);
+  await Promise.all([admitted, released]);
+  await followers.admit(lane, lane.generation, 5, [third]);
+
+  // One after the other, and each at all.
+  expect(lane.next(performance.now())?.id).toBe(second.id);
+  expect(lane.next(performance.now())).toBeUndefined();
+  lane.settled(second.id);
+  expect(lane.order.settle(second, false).next?.id).toBe(third.id);
 });

@@ -143,6 +143,11 @@ export class Followers {
     );
     // Nobody's turn after all: the key waits for another attempt, and goes on when that settles.
     if (rows.length === 0 && !lane.order.isTaken(key)) return true;
+    // Or somebody's who was let go meanwhile, and whose settling asks again.
+    if (lane.order.hasHead(key)) {
+      lane.seeksOrphans ||= rows.length > 0;
+      return true;
+    }
     // They were released before, and are waiting for their turn.
     if (rows.some(({ id }) => lane.holds(id))) return true;
     const due = rows.filter((row) => row.is_due);
@@ -177,7 +182,7 @@ export class Followers {
     // Its window was forgotten meanwhile: whoever looks for orphans finds them again.
     const taken = lane.generation === generation ? followers : [];
     if (taken.length < rows.length) lane.seeksOrphans = true;
-    if (taken.some(({ id }) => lane.holds(id))) return true;
+    if (taken.some(({ id }) => lane.holds(id)) || lane.order.hasHead(key)) return true;
     for (const follower of taken) lane.opened(follower);
     const first = lane.order.released(key, taken);
     if (first) lane.enqueue(first);

@@ -42,7 +42,7 @@ describe('the order of keys', () => {
   it('goes on with the table once the head is through, and lets nothing overtake meanwhile', () => {
     const order = new KeyOrder();
     const head = due('1', 'a', 'retry');
-    order.lead('a');
+    order.lead(head);
     expect(order.admit(due('3', 'a'), true)).toBe('park');
     expect(order.settle(head, false)).toEqual({ park: [], forget: [], release: true });
     expect(order.admit(due('4', 'a'), false)).toBe('park');
@@ -56,11 +56,39 @@ describe('the order of keys', () => {
 
   it('does not put aside again what is in the table still', () => {
     const order = new KeyOrder();
-    order.lead('a');
     const [two, three] = [due('2', 'a', 'follower'), due('3', 'a', 'follower')];
     order.released('a', [two, three]);
     expect(order.settle(two, true)).toEqual({ park: [], forget: [three], release: false });
     expect(order.admit(due('4', 'a'), false)).toBe('park');
+  });
+
+  it('keeps whoever is admitted while the table is looked through, behind what comes from there', () => {
+    for (const fromTable of [[], [due('2', 'a', 'follower')]]) {
+      const order = new KeyOrder();
+      const [head, late, later] = [due('1', 'a', 'retry'), due('3', 'a'), due('4', 'a')];
+      order.lead(head);
+      expect(order.settle(head, false).release).toBe(true);
+      expect(order.admit(late, false)).toBe('wait');
+      const all = [...fromTable, late];
+      expect(order.released('a', fromTable)).toBe(all[0]);
+      expect(order.admit(later, false)).toBe('wait');
+      const sent = [all[0]!];
+      for (let next; (next = order.settle(sent.at(-1) as Ordered, false).next);) sent.push(next);
+      expect(sent).toEqual([...all, later]);
+    }
+  });
+
+  it('lets a key go on when its head settles, and by nobody else', () => {
+    const order = new KeyOrder();
+    const [head, follower] = [due('2', 'a'), due('3', 'a')];
+    order.admit(head, false);
+    order.admit(follower, false);
+    expect(order.settle(due('1', 'a', 'follower'), false)).toEqual({
+      park: [],
+      forget: [],
+      release: false,
+    });
+    expect(order.settle(head, false).next).toBe(follower);
   });
 
   it('keeps few behind one key in memory', () => {
@@ -75,7 +103,7 @@ describe('the order of keys', () => {
     const order = new KeyOrder();
     const [head, follower] = [due('1', 'a'), due('2', 'a')];
     for (const it of [head, follower, due('3', 'b')]) order.admit(it, false);
-    expect(order.clear(new Set(['a']))).toEqual([follower]);
+    expect(order.clear(new Set(['1']))).toEqual([follower]);
     expect(order.isTaken('a')).toBe(true);
     expect(order.isTaken('b')).toBe(false);
   });

@@ -65,7 +65,7 @@ export class Lane {
   private readonly open = new Map<string, number>();
   /** Read and not settled, of other origin. */
   private readonly openApart = new Set<string>();
-  private readonly underWay = new Map<string, { startedAt: number; probe: boolean; key: string }>();
+  private readonly underWay = new Map<string, { startedAt: number; probe: boolean }>();
   private paused = false;
   private finishing?: Promise<void>;
   private onNothingUnderWay?: () => void;
@@ -215,8 +215,7 @@ export class Lane {
     if (!delivery) return undefined;
     this.pace.started(now);
     const probe = this.breaker.started();
-    const key = delivery.orderKey ?? '';
-    this.underWay.set(delivery.id, { startedAt: now, probe, key });
+    this.underWay.set(delivery.id, { startedAt: now, probe });
     return delivery;
   }
 
@@ -347,8 +346,7 @@ export class Lane {
 
   /** What is forgotten is read again: from the first number that is neither settled nor under way. */
   forgetWindow(): void {
-    const keys = new Set([...this.underWay.values()].map(({ key }) => key));
-    const forgotten = [...this.fresh, ...this.retries, ...this.order.clear(keys)];
+    const forgotten = [...this.fresh, ...this.retries, ...this.order.clear(this.underWay)];
     this.generation += 1;
     this.fresh = [];
     this.retries = [];
