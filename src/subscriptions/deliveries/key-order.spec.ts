@@ -72,7 +72,7 @@ describe('the order of keys', () => {
       const all = [...fromTable, late];
       expect(order.released('a', fromTable)).toBe(all[0]);
       expect(order.admit(later, false)).toBe('wait');
-      const sent = [all[0]!];
+      const sent: DueDelivery[] = [all[0]!];
       for (let next; (next = order.settle(sent.at(-1) as Ordered, false).next);) sent.push(next);
       expect(sent).toEqual([...all, later]);
     }
