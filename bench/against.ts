@@ -1,8 +1,9 @@
 // `npx tsx bench/against.ts FOLDER`: how fast deliveries of this checkout are against those of another one, whose
-// packages are installed. Both hubs run all the time and take turns with backlogs to one endpoint, so that what the
+// packages are installed. Both hubs run all the time and take turns with backlogs, so that what the
 // machine does meanwhile meets both; each round gives one ratio.
 //   --rounds=12     how many
-//   --events=10000  in each
+//   --events=10000  deliveries in each
+//   --endpoints=1   that each event goes to
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { resolve } from 'node:path';
@@ -21,12 +22,16 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '12' },
     events: { type: 'string', default: '10000' },
+    endpoints: { type: 'string', default: '1' },
   },
 });
 const [other, ...more] = positionals;
 const rounds = Number(values.rounds);
-if (!other || more.length > 0 || !(rounds > 0) || !(Number(values.events) > 0)) {
-  console.error('Usage: npx tsx bench/against.ts FOLDER [--rounds=12] [--events=10000]');
+const numbers = [rounds, Number(values.events), Number(values.endpoints)];
+if (!other || more.length > 0 || numbers.some((number) => !(number > 0))) {
+  console.error(
+    'Usage: npx tsx bench/against.ts FOLDER [--rounds=12] [--events=10000] [--endpoints=1]',
+  );
   process.exit(2);
 }
 
@@ -37,7 +42,8 @@ class Side {
 
   constructor(folder: string) {
     const script = fileURLToPath(new URL('./rounds.ts', import.meta.url));
-    this.child = spawn(process.execPath, ['--import', 'tsx', script, folder], {
+    const options = ['--import', 'tsx', script, folder, values.endpoints];
+    this.child = spawn(process.execPath, options, {
       cwd: folder,
       stdio: ['pipe', 'pipe', 'inherit'],
     });

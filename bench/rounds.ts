@@ -1,9 +1,9 @@
-// Measures a backlog of the checkout in FOLDER whenever a line with a number of events comes in; of bench/against.ts.
+// Measures a backlog of the checkout in FOLDER whenever a line with a number of deliveries comes in; of bench/against.ts.
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const [folder] = process.argv.slice(2);
+const [folder, endpoints] = process.argv.slice(2);
 const of = <T>(path: string): Promise<T> =>
   import(pathToFileURL(join(folder!, path)).href) as Promise<T>;
 
@@ -16,11 +16,14 @@ const stage = new Stage();
 try {
   await stage.open();
   const hub = await stage.startHub();
-  const ids = await hub.listen([`${stage.origin}/against/0`]);
-  await measureBacklog(stage, hub, 4000, ids);
+  const urls = Array.from({ length: Number(endpoints) }, (_, i) => `${stage.origin}/against/${i}`);
+  const ids = await hub.listen(urls);
+  const round = (deliveries: number) =>
+    measureBacklog(stage, hub, Math.ceil(deliveries / urls.length), ids);
+  await round(4000);
   process.stdout.write('ready\n');
   for await (const line of createInterface({ input: process.stdin })) {
-    const { perSecond, cpu } = await measureBacklog(stage, hub, Number(line), ids);
+    const { perSecond, cpu } = await round(Number(line));
     process.stdout.write(`${JSON.stringify({ perSecond, cpu })}\n`);
   }
 } finally {

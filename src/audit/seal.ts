@@ -1,12 +1,12 @@
 import type pg from 'pg';
-import { canonicalText, entryFromRow, type EntryRow } from './audit-entry.js';
+import { canonicalTextOf, type HashedRow } from './audit-entry.js';
 import { blockHash, chainBeginning, type Block } from './block.js';
 import { hashList, merkleRoot, putLeaf } from './merkle.rules.js';
 import {
   insertBlockSql,
   lastBlockSql,
   lockWriterSql,
-  readEntriesSql,
+  readHashedSql,
   reopenSql,
   takeUnsealedSql,
 } from './sql/seal.js';
@@ -77,8 +77,8 @@ async function lockChain(
 /** An entry that is gone already keeps its place, with zeros for its hash: it is missed by whoever verifies. */
 async function digestsOf(client: pg.ClientBase, ids: readonly string[]): Promise<Buffer> {
   const places = new Map(ids.map((id, place) => [id, place]));
-  const { rows } = await client.query<EntryRow>(readEntriesSql, [ids, ids[0], ids.at(-1)]);
+  const { rows } = await client.query<HashedRow>(readHashedSql, [ids, ids[0], ids.at(-1)]);
   const digests = hashList(ids.length);
-  for (const row of rows) putLeaf(digests, places.get(row.id)!, canonicalText(entryFromRow(row)));
+  for (const row of rows) putLeaf(digests, places.get(row.id)!, canonicalTextOf(row));
   return digests;
 }

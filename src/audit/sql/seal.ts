@@ -1,4 +1,4 @@
-import { entryColumns } from '../audit-entry.js';
+import { entryColumns, hashedColumns } from '../audit-entry.js';
 import { blockColumns } from '../block.js';
 
 /** A chain has one end: whoever adds to it holds the writer's row. */
@@ -11,9 +11,13 @@ export const takeUnsealedSql = `
   where writer = $1 and id in (select id from audit_unsealed where writer = $1 order by id limit $2)
   returning id`;
 
-/** The bounds let the executor leave out the partitions that hold none of them. */
-export const readEntriesSql = `
-  select ${entryColumns} from audit_entries where id = any($1::uuid[]) and id >= $2::uuid and id <= $3::uuid`;
+// The bounds let the executor leave out the partitions that hold none of them.
+const amongIds = `from audit_entries where id = any($1::uuid[]) and id >= $2::uuid and id <= $3::uuid`;
+
+export const readEntriesSql = `select ${entryColumns} ${amongIds}`;
+
+/** For nothing but their hashes. */
+export const readHashedSql = `select ${hashedColumns} ${amongIds}`;
 
 export const lastBlockSql = `
   select number, hash, sealed_at from audit_blocks where writer = $1 order by number desc limit 1`;

@@ -99,8 +99,7 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     rows: DeliveryRows,
   ): Promise<boolean> {
     const isSmall = rows.length <= mostHandedOver;
-    if (isSmall) this.events.prefetch(new Set([...routes.values()].flat().map(({ id }) => id)));
-    const { rows: answer } = await this.pool.query({
+    const asked = this.pool.query({
       name: isSmall ? 'fan-out-rows' : 'fan-out-count',
       text: isSmall ? fanOutRowsSql : fanOutCountSql,
       values: [
@@ -119,6 +118,9 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
         [...routes.values()].map((events) => events.length),
       ],
     });
+    // Behind the statement, which takes longer: what is read ahead comes back before its rows do.
+    if (isSmall) this.events.prefetch(new Set([...routes.values()].flat().map(({ id }) => id)));
+    const { rows: answer } = await asked;
     if (isSmall) {
       if (answer.length === 0) return false;
       await this.handOver(answer.filter(({ id }) => id !== null).map(madeFromRow), version);
