@@ -76,5 +76,5 @@ export function chargeWebhook(): string {
     traceparent: null,
     data,
   };
-  return new WebhookBodies(readSettings({})).body(event, 'full', uuidv7(), '10000');
+  return new WebhookBodies(readSettings({})).body(event, 'full', uuidv7(), '10000').toString();
 }

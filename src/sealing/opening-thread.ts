@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import type { DataKey } from './data-key.js';
 
-/** What a thread makes of a page: the texts in the same order, null where one does not open there. */
-type Opened = (string | null)[];
+/** What the thread makes of a page: the texts as UTF-8 in the same order, null where one does not open there. */
+type Opened = (Buffer | null)[];
 
 /**
  * What the thread runs. As text, since it has to run from sources, from a build and under the test runner alike, and
@@ -14,8 +14,7 @@ const { parentPort } = require('node:worker_threads');
 const { createDecipheriv } = require('node:crypto');
 const secrets = new Map();
 const tagged = { authTagLength: 16 };
-function open(text, binding, missing) {
-  const sealed = Buffer.from(text, 'base64');
+function open(sealed, binding, missing) {
   const end = sealed.length - 16;
   if (end < 17 || sealed[0] !== 1) return null;
   const number = sealed.readUInt32BE(1);
@@ -27,24 +26,39 @@ function open(text, binding, missing) {
     decipher.setAAD(Buffer.from(binding));
     const opened = decipher.update(sealed.subarray(17, end));
     decipher.final();
-    return opened.toString('utf8');
+    return opened;
   } catch {
     return null;
   }
+}
+function openAll(texts, bindings) {
+  const missing = new Set();
+  const opened = texts.map((text, i) => open(Buffer.from(text, 'base64'), bindings[i], missing));
+  const lengths = Int32Array.from(opened, (each) => (each ? each.length : -1));
+  const bytes = new Uint8Array(opened.reduce((sum, each) => sum + (each ? each.length : 0), 0));
+  let at = 0;
+  for (const each of opened) {
+    if (!each) continue;
+    bytes.set(each, at);
+    at += each.length;
+  }
+  return { bytes, lengths, missing: [...missing] };
 }
 parentPort.on('message', ({ forget, keys, id, sealed, bindings }) => {
   if (forget) secrets.clear();
   else if (keys) for (const [number, secret] of keys) secrets.set(number, secret);
   else {
-    const missing = new Set();
-    const texts = sealed.map((text, i) => open(text, bindings[i], missing));
-    parentPort.postMessage({ id, texts, missing: [...missing] });
+    const answer = openAll(sealed, bindings);
+    parentPort.postMessage({ id, ...answer }, [answer.bytes.buffer, answer.lengths.buffer]);
   }
 });`;
 
 interface Answer {
   id: number;
-  texts: Opened;
+  /** All that opened, one behind the other. */
+  bytes: Uint8Array;
+  /** Of each, in bytes; -1 where it did not open. */
+  lengths: Int32Array;
   /** Numbers of the keys that it lacks. */
   missing: number[];
 }
@@ -95,13 +109,13 @@ export class OpeningThread {
     return worker;
   }
 
-  private take(worker: Worker, { id, texts, missing }: Answer): void {
+  private take(worker: Worker, { id, bytes, lengths, missing }: Answer): void {
     const keys = missing.flatMap((number) => {
       const key = this.keyOf(number);
       return key ? [[number, key.secretForThread()] as const] : [];
     });
     if (keys.length > 0) worker.postMessage({ keys });
-    this.waiting.get(id)?.(texts);
+    this.waiting.get(id)?.(apart(bytes, lengths));
     this.waiting.delete(id);
   }
 
@@ -112,4 +126,21 @@ export class OpeningThread {
     for (const resolve of this.waiting.values()) resolve([]);
     this.waiting.clear();
   }
+}
+
+/** Each in memory of its own: one that is kept for long must not keep the others of its page. */
+function apart(bytes: Uint8Array, lengths: Int32Array): Opened {
+  const opened: Opened = [];
+  let at = 0;
+  for (const length of lengths) {
+    if (length < 0) {
+      opened.push(null);
+      continue;
+    }
+    const own = Buffer.allocUnsafe(length);
+    own.set(bytes.subarray(at, at + length));
+    opened.push(own);
+    at += length;
+  }
+  return opened;
 }

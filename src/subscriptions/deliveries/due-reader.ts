@@ -38,9 +38,9 @@ interface Page {
   from: 'stream' | 'retry';
 }
 
-/** Rows whose events are read by one statement, and characters after which a round of reading ends. */
+/** Rows whose events are read by one statement, and bytes after which a round of reading ends. */
 const mostRowsAtOnce = 2000;
-const mostCharactersAtOnce = 32_000_000;
+const mostBytesAtOnce = 32_000_000;
 /** A timer counts from when it is set, a little after the database looked at its clock. */
 const slackMs = 2;
 
@@ -78,17 +78,17 @@ export class DueReader {
 
   /** A few thousand at a time; what would take too much memory together is left to the next read. */
   private async takeIn(pages: readonly Page[]): Promise<void> {
-    let characters = 0;
+    let bytes = 0;
     for (const group of groupsOf(pages)) {
-      if (characters > mostCharactersAtOnce) {
+      if (bytes > mostBytesAtOnce) {
         for (const { lane } of group) lane.look(performance.now());
         continue;
       }
-      characters += await this.takeInSome(group);
+      bytes += await this.takeInSome(group);
     }
   }
 
-  /** @returns how many characters of events that brought */
+  /** @returns how many bytes of events that brought */
   private async takeInSome(pages: readonly Page[]): Promise<number> {
     const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
     const [events] = await Promise.all([
@@ -127,9 +127,9 @@ export class DueReader {
       }
     }
     await Promise.all(admitting);
-    let characters = 0;
-    for (const { dataText } of events.values()) characters += dataText.length;
-    return characters;
+    let bytes = 0;
+    for (const { dataBytes } of events.values()) bytes += dataBytes.length;
+    return bytes;
   }
 
   private async withhold(

@@ -15,7 +15,7 @@ async function read(ids: readonly string[]): Promise<string[]> {
   const found = await hub.app.get(EventCache).get(ids);
   return ids.map((id) => {
     const event = found.get(id)!;
-    return event.lost ?? (JSON.parse(event.dataText) as { givenName: string }).givenName;
+    return event.lost ?? (event.data as { givenName: string }).givenName;
   });
 }
 

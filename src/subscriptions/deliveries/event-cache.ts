@@ -5,8 +5,8 @@ import { OpeningThread } from '../../sealing/opening-thread.js';
 import { LoggedEvent, type LoggedEventRow } from './logged-event.js';
 import { eventsSql } from './sql/due.js';
 
-/** Characters of event data that are kept for whoever asks next: one event to a hundred endpoints is read once. */
-const mostCharacters = 8_000_000;
+/** Bytes of event data that are kept for whoever asks next: one event to a hundred endpoints is read once. */
+const mostBytes = 8_000_000;
 /** What an event takes besides its data, roughly. */
 const overhead = 1000;
 
@@ -19,9 +19,9 @@ const asText = { getTypeParser: () => (value: string) => value };
 export class EventCache {
   private readonly kept = new Map<string, LoggedEvent>();
   private readonly reading = new Map<string, Promise<unknown>>();
-  private characters = 0;
+  private bytes = 0;
   /** Of an event's data and what comes with it, of late: how much room so many take. */
-  averageCharacters = 2000;
+  averageBytes = 2000;
 
   /** Rises when keys were destroyed: what was opened before is not kept. */
   private epoch = 0;
@@ -87,17 +87,17 @@ export class EventCache {
       rowMode: 'array',
       types: asText as never,
     });
-    const texts = await this.open(rows);
-    const events = rows.map((row, i) => new LoggedEvent(row, texts[i]!));
+    const opened = await this.open(rows);
+    const events = rows.map((row, i) => new LoggedEvent(row, opened[i]!));
     this.average(events);
     return events;
   }
 
-  private async open(rows: readonly LoggedEventRow[]): Promise<(string | { lost: Lost })[]> {
+  private async open(rows: readonly LoggedEventRow[]): Promise<(Buffer | { lost: Lost })[]> {
     const bindings = rows.map(([, type, , practiceId, , subject, subjectVersion]) =>
       bindingOfEvent({ practiceId, type, subject, subjectVersion }),
     );
-    const texts: (string | null | { lost: Lost })[] =
+    const opened: (Buffer | null | { lost: Lost })[] =
       rows.length < fewestForThread
         ? []
         : await this.thread.open(
@@ -105,14 +105,17 @@ export class EventCache {
             bindings,
           );
     const left = rows.flatMap((row, i) =>
-      typeof texts[i] === 'string'
+      opened[i]
         ? []
         : [{ place: i, sealed: Buffer.from(row[15], 'base64'), binding: bindings[i]! }],
     );
     // Nearly always all keys are at hand.
     if (left.length > 0) await this.keys.have(left);
-    for (const each of left) texts[each.place] = this.keys.openNow(each);
-    return texts as (string | { lost: Lost })[];
+    for (const each of left) {
+      const found = this.keys.openNow(each);
+      opened[each.place] = typeof found === 'string' ? Buffer.from(found) : found;
+    }
+    return opened as (Buffer | { lost: Lost })[];
   }
 
   private forget(): void {
@@ -120,24 +123,24 @@ export class EventCache {
     this.thread.forget();
     this.kept.clear();
     this.reading.clear();
-    this.characters = 0;
+    this.bytes = 0;
   }
 
   // The latest read counts for half, so that large events are noticed at once.
   private average(events: readonly LoggedEvent[]): void {
     if (events.length === 0) return;
-    const sum = events.reduce((total, { dataText }) => total + dataText.length + overhead, 0);
-    this.averageCharacters = (this.averageCharacters + sum / events.length) / 2;
+    const sum = events.reduce((total, { dataBytes }) => total + dataBytes.length + overhead, 0);
+    this.averageBytes = (this.averageBytes + sum / events.length) / 2;
   }
 
   private keep(event: LoggedEvent, epoch: number): void {
     if (this.kept.has(event.id) || epoch !== this.epoch) return;
     this.kept.set(event.id, event);
-    this.characters += event.dataText.length + overhead;
+    this.bytes += event.dataBytes.length + overhead;
     for (const [id, oldest] of this.kept) {
-      if (this.characters <= mostCharacters) return;
+      if (this.bytes <= mostBytes) return;
       this.kept.delete(id);
-      this.characters -= oldest.dataText.length + overhead;
+      this.bytes -= oldest.dataBytes.length + overhead;
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Targets } from './targets.js';
 
 /** Due deliveries in memory, over all lanes and for one; fewer where their events are large. */
 const mostQueued = 20_000;
-const mostCharacters = 64_000_000;
+const mostBytes = 64_000_000;
 const widestWindow = 1000;
 const narrowestWindow = 20;
 /**
@@ -32,7 +32,7 @@ export class Lanes {
   constructor(
     private readonly targets: Targets,
     private readonly owner: ShardOwner,
-    private readonly events: Pick<EventCache, 'averageCharacters'>,
+    private readonly events: Pick<EventCache, 'averageBytes'>,
     settings: Settings,
   ) {
     const longestPauseMs = settings.circuitPauseSeconds * 1000;
@@ -65,7 +65,7 @@ export class Lanes {
 
   /** How many deliveries one lane may hold. */
   window(): number {
-    const room = Math.min(mostQueued, mostCharacters / this.events.averageCharacters);
+    const room = Math.min(mostQueued, mostBytes / this.events.averageBytes);
     const fair = Math.floor(room / this.busy);
     return Math.min(widestWindow, Math.max(narrowestWindow, fair));
   }

@@ -21,8 +21,10 @@ export type LoggedEventRow = [
   sealed: string,
 ];
 
+const nothing = Buffer.from('{}');
+
 /**
- * An event as it was read for delivery: its data stays the text that was sealed and becomes an object only for a
+ * An event as it was read for delivery: its data stays the bytes that were sealed and becomes an object only for a
  * payload mode that shows less than all of it.
  */
 export class LoggedEvent implements StoredEvent {
@@ -40,15 +42,16 @@ export class LoggedEvent implements StoredEvent {
   readonly accountId: string | null;
   /** RFC 3339, UTC, milliseconds. */
   readonly timeText: string;
-  readonly dataText: string;
+  /** As JSON in UTF-8. */
+  readonly dataBytes: Buffer;
   /** Why its data could not be opened. */
   readonly lost?: Lost;
   readonly typeVersionText: string;
   readonly subjectVersionText: string;
-  /** The event as it begins in a webhook of payload mode `full`, once it has been rendered. */
-  openText?: string;
+  /** What comes before the data in a webhook of payload mode `full`, once it has been rendered. */
+  head?: Buffer;
 
-  constructor(row: LoggedEventRow, opened: string | { lost: Lost }) {
+  constructor(row: LoggedEventRow, opened: Buffer | { lost: Lost }) {
     this.id = row[0];
     this.type = row[1];
     this.typeVersionText = row[2];
@@ -64,9 +67,9 @@ export class LoggedEvent implements StoredEvent {
     this.position = row[12];
     this.patientId = row[13];
     this.accountId = row[14];
-    if (typeof opened === 'string') this.dataText = opened;
+    if (Buffer.isBuffer(opened)) this.dataBytes = opened;
     else {
-      this.dataText = '{}';
+      this.dataBytes = nothing;
       this.lost = opened.lost;
     }
   }
@@ -84,6 +87,6 @@ export class LoggedEvent implements StoredEvent {
   }
 
   get data(): object {
-    return JSON.parse(this.dataText) as object;
+    return JSON.parse(this.dataBytes.toString()) as object;
   }
 }

@@ -21,13 +21,13 @@ export class WebhookBodies {
     mode: PayloadMode,
     endpointId: string,
     sequence: string | number,
-  ): string {
-    const open =
-      event instanceof LoggedEvent && mode === 'full' && isEventType(event.type)
-        ? this.openText(event)
-        : this.openObject(event, mode);
-    // Ids, digits and dots need no escaping.
-    return `${open},"hubendpoint":"${endpointId}","hubsequence":"${sequence}","hubposition":"${event.position}"}`;
+  ): Buffer {
+    // Ids, digits and dots need no escaping, and are one byte each.
+    const tail = `,"hubendpoint":"${endpointId}","hubsequence":"${sequence}","hubposition":"${event.position}"}`;
+    if (event instanceof LoggedEvent && mode === 'full' && isEventType(event.type)) {
+      return joined((event.head ??= this.headOf(event)), event.dataBytes, tail);
+    }
+    return Buffer.from(this.openObject(event, mode) + tail);
   }
 
   private openObject(event: StoredEvent, mode: PayloadMode): string {
@@ -43,22 +43,22 @@ export class WebhookBodies {
   }
 
   /**
-   * `openObject` in the mode that shows everything: the data goes out as the text that the log holds, which the outbox
-   * has let in only as the catalogue has it. Parsing, projecting and serializing it again took 13 of 160 microseconds
-   * a delivery.
+   * What comes before the data. In the mode that shows everything the data goes out as the bytes that were sealed, which
+   * the outbox has let in only as the catalogue has it. Parsing, projecting and serializing it again took 13 of 160
+   * microseconds a delivery.
    */
-  private openText(event: LoggedEvent): string {
-    event.openText ??=
+  private headOf(event: LoggedEvent): Buffer {
+    return Buffer.from(
       `{"specversion":"1.0","id":"${event.id}","type":"${event.type}","source":${JSON.stringify(event.source)}` +
-      `,"subject":${JSON.stringify(event.subject)},"time":"${event.timeText}","datacontenttype":"application/json"` +
-      `,"dataschema":${this.schemaOf(event)}` +
-      (event.practiceId ? `,"practiceid":"${event.practiceId}"` : '') +
-      `,"subjectversion":${event.subjectVersionText},"actor":${JSON.stringify(event.actor)}` +
-      `,"correlationid":${JSON.stringify(event.correlationId)}` +
-      (event.causationId ? `,"causationid":${JSON.stringify(event.causationId)}` : '') +
-      (event.traceparent ? `,"traceparent":${JSON.stringify(event.traceparent)}` : '') +
-      `,"data":${event.dataText}`;
-    return event.openText;
+        `,"subject":${JSON.stringify(event.subject)},"time":"${event.timeText}","datacontenttype":"application/json"` +
+        `,"dataschema":${this.schemaOf(event)}` +
+        (event.practiceId ? `,"practiceid":"${event.practiceId}"` : '') +
+        `,"subjectversion":${event.subjectVersionText},"actor":${JSON.stringify(event.actor)}` +
+        `,"correlationid":${JSON.stringify(event.correlationId)}` +
+        (event.causationId ? `,"causationid":${JSON.stringify(event.causationId)}` : '') +
+        (event.traceparent ? `,"traceparent":${JSON.stringify(event.traceparent)}` : '') +
+        `,"data":`,
+    );
   }
 
   private schemaOf({ type, typeVersionText }: LoggedEvent): string {
@@ -66,4 +66,12 @@ export class WebhookBodies {
       `${this.settings.baseUrl}/v1/event-types/${type}/versions/${typeVersionText}/schema?mode=full`,
     );
   }
+}
+
+function joined(head: Buffer, data: Buffer, tail: string): Buffer {
+  const body = Buffer.allocUnsafe(head.length + data.length + tail.length);
+  head.copy(body);
+  data.copy(body, head.length);
+  body.write(tail, head.length + data.length, 'latin1');
+  return body;
 }

@@ -86,7 +86,7 @@ export class StreamsService {
         const reason = withheld_reason ?? reasonOf(event, restricted);
         const entry =
           event && reason === null
-            ? `{"sequence":${sequence},"event":${bodies.body(event, modeOf(stream, event), endpointId, sequence)}}`
+            ? `{"sequence":${sequence},"event":${bodies.body(event, modeOf(stream, event), endpointId, sequence).toString()}}`
             : `{"sequence":${sequence},"withheld":"${reason}"}`;
         shown.push(entry);
         bytes += entry.length;
