@@ -14,6 +14,9 @@ import { LoggedEvent } from './logged-event.js';
 export class WebhookBodies {
   private readonly rendered = new WeakMap<StoredEvent, Map<PayloadMode, string>>();
 
+  /** By type and version; of few types, since only those of the catalogue come here. */
+  private readonly schemas = new Map<string, string>();
+
   constructor(private readonly settings: Settings) {}
 
   body(
@@ -61,10 +64,14 @@ export class WebhookBodies {
     );
   }
 
-  private schemaOf({ type, typeVersionText }: LoggedEvent): string {
-    return JSON.stringify(
-      `${this.settings.baseUrl}/v1/event-types/${type}/versions/${typeVersionText}/schema?mode=full`,
-    );
+  private schemaOf({ type, typeVersionText: version }: LoggedEvent): string {
+    const key = `${type} ${version}`;
+    let schema = this.schemas.get(key);
+    if (schema === undefined) {
+      const path = `/v1/event-types/${type}/versions/${version}/schema?mode=full`;
+      this.schemas.set(key, (schema = JSON.stringify(this.settings.baseUrl + path)));
+    }
+    return schema;
   }
 }
 
