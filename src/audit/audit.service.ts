@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { EnginePool } from '../database/engine-pool.js';
+import { ScopedReads } from '../database/scoped-reads.js';
 import { idFloor } from '../database/time-ids.js';
-import { reaches, type Caller } from '../platform/access/caller.js';
+import { reaches, scopeOf, type Caller } from '../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../platform/http/lists.js';
 import { notFound } from '../platform/http/problem.js';
 import type { AuditQuery } from './audit.dto.js';
@@ -24,12 +24,16 @@ interface Range {
 /** The trail, as far as it is the caller's: all of it for the operator, for others what concerns their practices. */
 @Injectable()
 export class AuditService {
-  constructor(private readonly pool: EnginePool) {}
+  constructor(private readonly reads: ScopedReads) {}
 
   /** In order of writing. @throws Problem 404 for a practice that the caller does not reach. */
   async list(caller: Caller, query: AuditQuery): Promise<Page<AuditEntry>> {
     const limit = limitOf(query);
-    return pageOf(await this.read(rangeOf(caller, query), limit + 1), limit, (entry) => entry);
+    return pageOf(
+      await this.read(caller, rangeOf(caller, query), limit + 1),
+      limit,
+      (entry) => entry,
+    );
   }
 
   /**
@@ -38,12 +42,12 @@ export class AuditService {
    * @throws Problem as `list`, before the first entry
    */
   export(caller: Caller, query: AuditQuery): AsyncGenerator<AuditEntry> {
-    return this.pages(rangeOf(caller, query));
+    return this.pages(caller, rangeOf(caller, query));
   }
 
-  private async *pages(range: Range): AsyncGenerator<AuditEntry> {
+  private async *pages(caller: Caller, range: Range): AsyncGenerator<AuditEntry> {
     for (let { after } = range; ;) {
-      const entries = await this.read({ ...range, after }, exportedAtOnce);
+      const entries = await this.read(caller, { ...range, after }, exportedAtOnce);
       yield* entries;
       if (entries.length < exportedAtOnce) return;
       after = entries.at(-1)!.id;
@@ -51,13 +55,15 @@ export class AuditService {
   }
 
   private async read(
+    caller: Caller,
     { after, before, actor, practiceIds }: Range,
     limit: number,
   ): Promise<AuditEntry[]> {
     const values: unknown[] = [after, before, actor, limit];
-    const { rows } = practiceIds
-      ? await this.pool.query<EntryRow>(ofPracticesSql, [...values, practiceIds])
-      : await this.pool.query<EntryRow>(actor === null ? allSql : ofActorSql, values);
+    const manager = this.reads.within(scopeOf(caller));
+    const rows: EntryRow[] = practiceIds
+      ? await manager.query(ofPracticesSql, [...values, practiceIds])
+      : await manager.query(actor === null ? allSql : ofActorSql, values);
     return rows.map(entryFromRow);
   }
 }

@@ -41,10 +41,11 @@ export class ApiKeysController {
   @Get()
   @ApiOkResponse({ type: ApiKeyPage, description: 'In order of creation, the revoked ones too.' })
   async list(
+    @Context() { caller }: RequestContext,
     @Param('applicationId', new IdOf('application')) applicationId: string,
     @Query() query: ApiKeyListQuery,
   ): Promise<Page<ApiKey>> {
-    await this.applications.get(applicationId);
+    await this.applications.get(caller, applicationId);
     return this.keys.list(this.owner(applicationId).name, query);
   }
 

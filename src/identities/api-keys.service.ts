@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { MoreThan } from 'typeorm';
-import { everything } from '../database/scope.js';
+import { scopeOfPractices } from '../database/scope.js';
 import { ScopedReads } from '../database/scoped-reads.js';
 import { v7 as uuidv7 } from 'uuid';
 import { databaseTime, type Tx } from '../database/transactions.js';
@@ -60,11 +60,11 @@ export class ApiKeys {
     return { apiKey: tx.create(ApiKey, { id, name, mode, ending, scopes: wanted, ...rest }), key };
   }
 
-  /** In order of creation, the revoked ones among them. */
+  /** In order of creation, the revoked ones among them. In its owner's scope, though the operator asks. */
   async list(owner: string, query: ListQuery): Promise<Page<ApiKey>> {
     const limit = limitOf(query);
     const after = afterId(query);
-    const keys = await this.reads.within(everything).find(ApiKey, {
+    const keys = await this.reads.within(scopeOfPractices([], owner)).find(ApiKey, {
       where: { owner, ...(after && { id: MoreThan(after) }) },
       order: { id: 'asc' },
       take: limit + 1,

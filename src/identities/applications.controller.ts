@@ -40,14 +40,20 @@ export class ApplicationsController {
 
   @Get()
   @ApiOkResponse({ type: ApplicationPage, description: 'In order of creation.' })
-  list(@Query() query: ApplicationListQuery): Promise<Page<ApplicationResource>> {
-    return this.applications.list(query);
+  list(
+    @Context() { caller }: RequestContext,
+    @Query() query: ApplicationListQuery,
+  ): Promise<Page<ApplicationResource>> {
+    return this.applications.list(caller, query);
   }
 
   @Get(':applicationId')
   @ApiOkResponse({ type: ApplicationResource })
-  get(@Param('applicationId', new IdOf('application')) id: string): Promise<ApplicationResource> {
-    return this.applications.get(id);
+  get(
+    @Context() { caller }: RequestContext,
+    @Param('applicationId', new IdOf('application')) id: string,
+  ): Promise<ApplicationResource> {
+    return this.applications.get(caller, id);
   }
 
   @Patch(':applicationId')

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { MoreThan, type EntityManager } from 'typeorm';
-import { everything } from '../database/scope.js';
 import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../database/transactions.js';
+import { scopeOf, type Caller } from '../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type ListQuery, type Page } from '../platform/http/lists.js';
 import { notFound, Problem } from '../platform/http/problem.js';
 import type { ApplicationChange, ApplicationResource, NewApplication } from './application.dto.js';
@@ -14,6 +14,10 @@ import {
   unknownPracticesSql,
 } from './sql/application-practices.js';
 
+/**
+ * Applications are of no practice, and the operator's alone to see: row-level security holds back which practices they
+ * reach, and not that they are there.
+ */
 @Injectable()
 export class ApplicationsService {
   constructor(private readonly reads: ScopedReads) {}
@@ -39,10 +43,11 @@ export class ApplicationsService {
   }
 
   /** @throws Problem 404 */
-  async get(id: string, tx: Tx = this.reads.within(everything)): Promise<ApplicationResource> {
-    const application = await tx.findOneBy(Application, { id });
+  async get(caller: Caller, id: string): Promise<ApplicationResource> {
+    const manager = this.reads.within(scopeOf(caller));
+    const application = await manager.findOneBy(Application, { id });
     if (!application) throw notFound('application');
-    return this.show(tx, application);
+    return this.show(manager, application);
   }
 
   /** Held until the transaction ends. @throws Problem 404 */
@@ -56,8 +61,8 @@ export class ApplicationsService {
   }
 
   /** In order of creation. */
-  async list(query: ListQuery): Promise<Page<ApplicationResource>> {
-    const manager = this.reads.within(everything);
+  async list(caller: Caller, query: ListQuery): Promise<Page<ApplicationResource>> {
+    const manager = this.reads.within(scopeOf(caller));
     const limit = limitOf(query);
     const after = afterId(query);
     const found = await manager.find(Application, {

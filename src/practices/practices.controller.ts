@@ -44,7 +44,7 @@ export class PracticesController {
     @Context() { caller }: RequestContext,
     @Query() query: ResourceListQuery,
   ): Promise<Page<Practice>> {
-    return this.practices.list(query, caller.practices);
+    return this.practices.list(caller, query);
   }
 
   @Get(':practiceId')

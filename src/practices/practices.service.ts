@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { And, In, MoreThan, MoreThanOrEqual, type FindOperator } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import { everything, scopeOfPractices } from '../database/scope.js';
 import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
+import { scopeOf, type Caller } from '../platform/access/caller.js';
 import { findByExternalId, practicesScope, replaceExternalIds } from '../platform/external-ids.js';
 import {
   afterId,
@@ -72,18 +72,13 @@ export class PracticesService {
     return practice;
   }
 
-  /**
-   * In order of creation.
-   * @param within only these; null: all
-   */
-  async list(
-    query: ResourceListQuery,
-    within: ReadonlySet<string> | null,
-  ): Promise<Page<Practice>> {
+  /** Those that the caller reaches, in order of creation. */
+  async list(caller: Caller, query: ResourceListQuery): Promise<Page<Practice>> {
+    const { practices: within } = caller;
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
-    const manager = this.reads.within(within ? scopeOfPractices(within) : everything);
+    const manager = this.reads.within(scopeOf(caller));
     const found =
       external && (await findByExternalId(manager, practicesScope, 'practice', external));
     if (external && !found) return { data: [], nextCursor: null };

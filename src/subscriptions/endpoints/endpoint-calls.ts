@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { everything } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { conflict } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
@@ -59,10 +59,11 @@ export class EndpointCalls {
    *   the hub a flood of requests to an address.
    */
   async call(
+    caller: Caller,
     id: string,
     write: (endpoint: CalledEndpoint) => CallMessage,
   ): Promise<{ endpoint: CalledEndpoint; message: CallMessage; result: SendResult }> {
-    const row = await this.claim(id);
+    const row = await this.claim(caller, id);
     try {
       const { owner, event_types: eventTypes, payload_mode: payloadMode } = row;
       const secret = await openSecrets(this.keys, id, row.sealed_target, row.secrets ?? []);
@@ -72,18 +73,18 @@ export class EndpointCalls {
     } finally {
       // Where this fails, the mark ends by itself.
       await this.reads
-        .within(everything)
+        .within(scopeOf(caller))
         .query(endCallSql, [id, row.claim])
         .catch(() => undefined);
     }
   }
 
-  private async claim(id: string): Promise<Row> {
+  private async claim(caller: Caller, id: string): Promise<Row> {
     const [rows]: [Row[], number] = await this.reads
-      .within(everything)
+      .within(scopeOf(caller))
       .query(claimCallSql, [id, this.settings.webhookTimeoutSeconds]);
     if (rows[0]) return rows[0];
-    await this.endpoints.assertExists(id);
+    await this.endpoints.assertExists(caller, id);
     throw conflict(
       'call_under_way',
       'Another test or challenge of this endpoint is under way. Repeat the request when it has its answer.',

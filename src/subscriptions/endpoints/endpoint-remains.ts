@@ -1,5 +1,5 @@
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { everything } from '../../database/scope.js';
+import { everything, scopeOfPractices, type Scope } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import { Interval } from '@nestjs/schedule';
 import type { Tx } from '../../database/transactions.js';
@@ -40,10 +40,13 @@ export class EndpointRemains implements OnApplicationBootstrap {
     return count;
   }
 
-  /** The rest, a transaction for each batch. Never rejects: what fails is left to the sweep. */
-  async withholdRest(endpointId: string): Promise<void> {
+  /**
+   * The rest, a transaction for each batch. Never rejects: what fails is left to the sweep.
+   * @param scope in which the endpoint is, and no other owner's: what is withheld is not sent any more
+   */
+  async withholdRest(endpointId: string, scope: Scope): Promise<void> {
     try {
-      while ((await this.withholdSome(this.reads.within(everything), endpointId)) > 0);
+      while ((await this.withholdSome(this.reads.within(scope), endpointId)) > 0);
     } catch (error) {
       this.logger.warn({ err: error, endpointId }, 'not every open delivery is withheld yet');
     }
@@ -52,10 +55,11 @@ export class EndpointRemains implements OnApplicationBootstrap {
   /** Finishes what a hub that died, or a row that was in use, left behind. */
   private async sweepSince(deletedSince: Date): Promise<void> {
     try {
-      const rows: { id: string }[] = await this.reads
+      // Whosever they are: nobody asked.
+      const rows: { id: string; owner: string }[] = await this.reads
         .within(everything)
         .query(openRemainsSql, [deletedSince]);
-      for (const { id } of rows) await this.withholdRest(id);
+      for (const { id, owner } of rows) await this.withholdRest(id, scopeOfPractices([], owner));
     } catch (error) {
       this.logger.warn({ err: error }, 'deleted endpoints were not looked through');
     }

@@ -42,7 +42,7 @@ export class EndpointTestController {
     if (eventType !== undefined && !isEventType(eventType)) throw unknownType();
     return this.commands.runOutside(context, async () => {
       let type: EventType | undefined;
-      const { message, result } = await this.calls.call(id, (endpoint) => {
+      const { message, result } = await this.calls.call(context.caller, id, (endpoint) => {
         type = eventType ?? firstTypeOf(endpoint.eventTypes);
         if (type === undefined) throw unknownType();
         return this.message(context, type, endpoint);

@@ -14,6 +14,7 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
+import { scopeOf } from '../../platform/access/caller.js';
 import { Answer } from '../../platform/http/answer.js';
 import { Commands } from '../../platform/http/commands.js';
 import { IdOf } from '../../platform/http/input.pipe.js';
@@ -76,8 +77,11 @@ export class EndpointsController {
 
   @Get(':endpointId')
   @ApiOkResponse({ type: EndpointResource })
-  get(@Param('endpointId', new IdOf('endpoint')) id: string): Promise<EndpointResource> {
-    return this.endpoints.get(id);
+  get(
+    @Context() { caller }: RequestContext,
+    @Param('endpointId', new IdOf('endpoint')) id: string,
+  ): Promise<EndpointResource> {
+    return this.endpoints.get(caller, id);
   }
 
   @Patch(':endpointId')
@@ -116,7 +120,7 @@ export class EndpointsController {
     });
     this.signals.emit('deliveries', [String(shardOf(id))]);
     // Not awaited: a backlog of a million takes longer than a caller waits.
-    void this.remains.withholdRest(id);
+    void this.remains.withholdRest(id, scopeOf(context.caller));
     return answer;
   }
 }

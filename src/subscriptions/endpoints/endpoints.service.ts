@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { IsNull, MoreThan, MoreThanOrEqual, type QueryDeepPartialEntity } from 'typeorm';
-import { everything } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../../database/transactions.js';
 import { scopeOf, type Caller } from '../../platform/access/caller.js';
@@ -100,19 +99,19 @@ export class EndpointsService {
     return toResource(endpoint, state);
   }
 
-  /** @throws Problem 404, also for one that was deleted. */
-  async get(id: string): Promise<EndpointResource> {
-    const manager = this.reads.within(everything);
+  /** @throws Problem 404, also for one that was deleted, and for another's. */
+  async get(caller: Caller, id: string): Promise<EndpointResource> {
+    const manager = this.reads.within(scopeOf(caller));
     const endpoint = await manager.findOneBy(Endpoint, { id, deletedAt: IsNull() });
     if (!endpoint) throw notFound('endpoint');
     await this.open([endpoint]);
     return toResource(endpoint, await stateOf(manager, id));
   }
 
-  /** @throws Problem 404 */
-  async assertExists(id: string): Promise<void> {
+  /** @throws Problem 404, also for another's. */
+  async assertExists(caller: Caller, id: string): Promise<void> {
     const exists = await this.reads
-      .within(everything)
+      .within(scopeOf(caller))
       .existsBy(Endpoint, { id, deletedAt: IsNull() });
     if (!exists) throw notFound('endpoint');
   }

@@ -46,11 +46,11 @@ export class OwnershipController {
     @Param('endpointId', new IdOf('endpoint')) id: string,
   ): Promise<Answer> {
     return this.commands.runOutside(context, async () => {
-      const before = await this.endpoints.get(id);
+      const before = await this.endpoints.get(context.caller, id);
       const isProven = before.ownership === 'proven';
       const after = isProven
         ? before
-        : await this.settle(context.caller, id, await this.challenge(id));
+        : await this.settle(context.caller, id, await this.challenge(context.caller, id));
       const { kept, once } = keepable(after);
       return Answer.ok(kept, once);
     });
@@ -60,9 +60,9 @@ export class OwnershipController {
    * The URL whose receiver answered the challenge.
    * @throws Problem 409 where it did not.
    */
-  private async challenge(id: string): Promise<string> {
+  private async challenge(caller: Caller, id: string): Promise<string> {
     const challenge = randomBytes(32).toString('base64url');
-    const { endpoint, result } = await this.calls.call(id, () => {
+    const { endpoint, result } = await this.calls.call(caller, id, () => {
       const messageId = uuidv7();
       const message = {
         specversion: '1.0',

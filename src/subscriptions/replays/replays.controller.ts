@@ -39,7 +39,7 @@ export class ReplaysController {
     @Param('endpointId', new IdOf('endpoint')) endpointId: string,
     @Body() body: NewReplay,
   ): Promise<Answer> {
-    if (body.dryRun) return Answer.ok(await this.replays.count(endpointId, body));
+    if (body.dryRun) return Answer.ok(await this.replays.count(context.caller, endpointId, body));
     const answer = await this.commands.run(context, [], async (tx) => {
       const id = uuidv7();
       const replay = await this.replays.create(tx, { id, endpointId }, body, context.cause);
@@ -52,19 +52,21 @@ export class ReplaysController {
   @Get()
   @ListRoute('Newest first.', ReplayPage)
   list(
+    @Context() { caller }: RequestContext,
     @Param('endpointId', new IdOf('endpoint')) endpointId: string,
     @Query() query: ListQuery,
   ): Promise<Page<ReplayResource>> {
-    return this.replays.list(endpointId, query);
+    return this.replays.list(caller, endpointId, query);
   }
 
   @Get(':replayId')
   @ApiOkResponse({ type: ReplayResource })
   get(
+    @Context() { caller }: RequestContext,
     @Param('endpointId', new IdOf('endpoint')) endpointId: string,
     @Param('replayId', new IdOf('replay')) id: string,
   ): Promise<ReplayResource> {
-    return this.replays.get(endpointId, id);
+    return this.replays.get(caller, endpointId, id);
   }
 
   @Post(':replayId/cancel')

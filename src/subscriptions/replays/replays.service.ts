@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { IsNull } from 'typeorm';
+import { IsNull, type EntityManager } from 'typeorm';
 import { everything } from '../../database/scope.js';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import { EnginePool } from '../../database/engine-pool.js';
 import { isUniqueViolation } from '../../database/errors.js';
 import { Transactions, type Tx } from '../../database/transactions.js';
 import type { Cause } from '../../events/outbox/outbox.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type ListQuery, type Page } from '../../platform/http/lists.js';
 import { conflict, notFound, Problem } from '../../platform/http/problem.js';
 import { EndpointEvents, endpointKey } from '../endpoints/endpoint-events.js';
@@ -108,16 +109,17 @@ export class ReplaysService {
   }
 
   /** Counts what a replay would be of, and stores nothing. @throws Problem 404, 422 */
-  async count(endpointId: string, input: NewReplay): Promise<ReplayCount> {
+  async count(caller: Caller, endpointId: string, input: NewReplay): Promise<ReplayCount> {
     const request = requestOf(input);
-    await this.assertEndpoint(endpointId);
-    const [{ now }] = await this.reads.within(everything).query('select clock_timestamp() as now');
+    const manager = this.reads.within(scopeOf(caller));
+    await assertEndpoint(manager, endpointId);
+    const [{ now }] = await manager.query('select clock_timestamp() as now');
     const { missing = false } = input;
     const selection = selectionOf({ endpointId, request, missing, createdAt: now });
     const deadline = performance.now() + mostCountMs;
     const counted = { deliveries: 0, events: 0 };
     // Over the API's connections: whoever counts leaves the engine its own.
-    const pool = this.reads.connections(everything);
+    const pool = this.reads.connections(scopeOf(caller));
     try {
       for await (const page of this.finder.find(pool, selection, { ms: mostCountMs })) {
         counted[page[0]!.deliveryId === null ? 'events' : 'deliveries'] += page.length;
@@ -132,19 +134,22 @@ export class ReplaysService {
   }
 
   /** Newest first. @throws Problem 404 */
-  async list(endpointId: string, query: ListQuery): Promise<Page<ReplayResource>> {
-    await this.assertEndpoint(endpointId);
+  async list(caller: Caller, endpointId: string, query: ListQuery): Promise<Page<ReplayResource>> {
+    const manager = this.reads.within(scopeOf(caller));
+    await assertEndpoint(manager, endpointId);
     const limit = limitOf(query);
-    const rows: ReplayRow[] = await this.reads
-      .within(everything)
-      .query(listReplaysSql, [endpointId, afterId(query) ?? null, limit + 1]);
+    const rows: ReplayRow[] = await manager.query(listReplaysSql, [
+      endpointId,
+      afterId(query) ?? null,
+      limit + 1,
+    ]);
     return pageOf(rows, limit, toResource);
   }
 
   /** @throws Problem 404 */
-  async get(endpointId: string, id: string): Promise<ReplayResource> {
+  async get(caller: Caller, endpointId: string, id: string): Promise<ReplayResource> {
     const [row]: ReplayRow[] = await this.reads
-      .within(everything)
+      .within(scopeOf(caller))
       .query(readReplaySql, [id, endpointId]);
     if (!row) throw notFound('replay');
     return toResource(row);
@@ -208,13 +213,11 @@ export class ReplaysService {
     await this.events.append(tx, cause, [{ endpointId, type: 'endpoint.replay_completed', data }]);
     return row;
   }
+}
 
-  private async assertEndpoint(id: string): Promise<void> {
-    const exists = await this.reads
-      .within(everything)
-      .existsBy(Endpoint, { id, deletedAt: IsNull() });
-    if (!exists) throw notFound('endpoint');
-  }
+async function assertEndpoint(manager: EntityManager, id: string): Promise<void> {
+  const exists = await manager.existsBy(Endpoint, { id, deletedAt: IsNull() });
+  if (!exists) throw notFound('endpoint');
 }
 
 function tooMuch(): Problem {

@@ -5,12 +5,13 @@ import { ScopedReads } from '../../database/scoped-reads.js';
 import type { StoredEvent } from '../../events/catalog/envelope.js';
 import type { PayloadMode } from '../../events/catalog/fields.js';
 import { openEvents, type EventRow } from '../../events/log/event-rows.js';
+import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
 import { Settings } from '../../platform/settings.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import { WebhookBodies } from '../deliveries/webhook-body.js';
 import type { Reach } from '../reach/reach.js';
-import { readAccess, type OwnerKey } from '../reach/reaches.js';
+import { readAccess } from '../reach/reaches.js';
 import { over } from '../../database/querying.js';
 import { restrictedAmong } from '../../events/log/restricted-events.js';
 import { ManifestLines } from './manifest-lines.js';
@@ -38,7 +39,7 @@ interface Stream {
   mode: PayloadMode;
   /** What its owner may hear of today. */
   reach: Reach;
-  /** So that no event is read that it may not hear of. */
+  /** Its owner's, whoever asks: no other's number is read, and no event that it may not hear of. */
   scope: Scope;
   lastSequence: number;
 }
@@ -56,10 +57,10 @@ export class StreamsService {
    * A page of the endpoint's stream as JSON text: it is made of the same text that webhooks are made of.
    * @throws Problem 404; 410 for a number that the stream has not reached.
    */
-  async page(endpointId: string, after: number, limit: number): Promise<string> {
-    const stream = await this.stream(endpointId);
+  async page(caller: Caller, endpointId: string, after: number, limit: number): Promise<string> {
+    const stream = await this.stream(caller, endpointId);
     const found: EntryRow[] = await this.reads
-      .within(everything)
+      .within(stream.scope)
       .query(entriesSql, [endpointId, after, limit]);
     const rows = found.map((row) =>
       row.withheld_reason === null && !covers(stream, row)
@@ -101,18 +102,18 @@ export class StreamsService {
    * @throws Problem 404; 410 for numbers that have passed retention; 422 for a stretch that is too long or takes too
    * long, or is not given out yet.
    */
-  async manifest(endpointId: string, query: ManifestQuery): Promise<Manifest> {
-    const { lastSequence, reach } = await this.stream(endpointId);
+  async manifest(caller: Caller, endpointId: string, query: ManifestQuery): Promise<Manifest> {
+    const { lastSequence, reach, scope } = await this.stream(caller, endpointId);
     const { fromSequence = 1, toSequence = lastSequence } = query;
     checkStretch(fromSequence, toSequence, lastSequence);
     const hash = createHash('sha256');
-    const pieces = await ManifestLines.for(this.reads.within(everything), endpointId, reach);
+    const pieces = await ManifestLines.for(this.reads.within(scope), endpointId, reach);
     const deadline = performance.now() + mostManifestMs;
     for (let from = fromSequence; from <= toSequence; from += manifestPieceSize) {
       const to = Math.min(toSequence, from + manifestPieceSize - 1);
       if (performance.now() > deadline) throw tooLong(fromSequence, from - fromSequence);
       const { count, lines } = await pieces.read(from, to);
-      if (count !== to - from + 1) throw await this.expired(endpointId, to);
+      if (count !== to - from + 1) throw await this.expired(scope, endpointId, to);
       hash.update(lines!);
     }
     return {
@@ -123,15 +124,16 @@ export class StreamsService {
     };
   }
 
-  private async stream(endpointId: string): Promise<Stream> {
+  private async stream(caller: Caller, endpointId: string): Promise<Stream> {
+    const manager = this.reads.within(scopeOf(caller));
     const [row]: {
       payload_mode: PayloadMode;
       last_sequence: string;
       owner: string;
       sandbox: boolean | null;
-    }[] = await this.reads.within(everything).query(streamSql, [endpointId]);
+    }[] = await manager.query(streamSql, [endpointId]);
     if (!row) throw notFound('endpoint');
-    const reach = await this.reachOf(row);
+    const reach = (await readAccess(over(manager), [row])).of(row);
     return {
       endpointId,
       mode: row.payload_mode,
@@ -141,10 +143,8 @@ export class StreamsService {
     };
   }
 
-  private async reachOf(owner: OwnerKey): Promise<Reach> {
-    return (await readAccess(over(this.reads.within(everything)), [owner])).of(owner);
-  }
-
+  // In full view: it yields only ids that it is given, and whoever were out of sight would pass for one whom anybody
+  // may hear of.
   private restricted(
     { reach }: Stream,
     events: readonly StoredEvent[],
@@ -163,9 +163,9 @@ export class StreamsService {
     return new Map((await openEvents(rows, this.keys)).map((event) => [event.id, event]));
   }
 
-  private async expired(endpointId: string, seenThrough: number): Promise<Problem> {
+  private async expired(scope: Scope, endpointId: string, seenThrough: number): Promise<Problem> {
     const [{ first }]: [{ first: string | null }] = await this.reads
-      .within(everything)
+      .within(scope)
       .query(firstSequenceSql, [endpointId]);
     const firstSequence = first === null ? seenThrough + 1 : Number(first);
     return new Problem(

@@ -61,7 +61,7 @@ export const passWithheldSql = `
 
 /** Deleted endpoints, since $1, that still have something open. */
 export const openRemainsSql = `
-  select id from endpoints as e
+  select id, owner from endpoints as e
   where deleted_at >= $1
     and (exists (select from delivery_retries as r where r.endpoint_id = e.id)
       or exists (select from delivery_followers as f where f.endpoint_id = e.id)
