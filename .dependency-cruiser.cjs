@@ -71,6 +71,13 @@ module.exports = {
       },
     },
     {
+      name: 'commands-stand-outside',
+      comment: 'Commands work on the hub’s database past any hub; the hub knows none of them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/commands/', tests] },
+      to: { path: '^src/commands/' },
+    },
+    {
       name: 'no-cycles',
       comment: 'A cycle of files means that neither can be read first.',
       severity: 'error',

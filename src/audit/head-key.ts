@@ -29,6 +29,11 @@ export interface SignedHead {
   signature: string;
 }
 
+/** Where the key lies: HUB_AUDIT_KEY_FILE, else in HUB_DATA_DIR. */
+export function auditKeyFileOf({ auditKeyFile, dataDir }: Settings): string {
+  return auditKeyFile ?? join(dataDir, 'audit.key');
+}
+
 /** Signs the heads of chains, so that who can write to the files still cannot make one. */
 export class HeadKey {
   private constructor(
@@ -53,11 +58,8 @@ export class HeadKey {
     return HeadKey.from(settings, false);
   }
 
-  private static async from(
-    { auditKeyFile, dataDir }: Settings,
-    mayMake: boolean,
-  ): Promise<HeadKey> {
-    const file = auditKeyFile ?? join(dataDir, 'audit.key');
+  private static async from(settings: Settings, mayMake: boolean): Promise<HeadKey> {
+    const file = auditKeyFileOf(settings);
     try {
       const pem = (await read(file)) ?? (mayMake ? await make(file) : undefined);
       if (pem !== undefined) return HeadKey.of(createPrivateKey(pem));

@@ -11,6 +11,7 @@ import { HeadKey } from './head-key.js';
 import { headsFolder, HeadLog } from './head-log.js';
 import { Journal } from './journal.js';
 import { mostInBlock, sealNext, type Head } from './seal.js';
+import { noteSigningKey } from './signing-keys.js';
 import { closeDeadSql, closedSql, deadSql, orphansSql, registerSql, seenSql } from './sql/seal.js';
 
 const everyMs = 1000;
@@ -54,8 +55,15 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** @throws AuditKeyError */
   async onApplicationBootstrap(): Promise<void> {
-    this.heads = new HeadLog(headsFolder(this.settings), await HeadKey.load(this.settings));
+    const key = await HeadKey.load(this.settings);
+    this.heads = new HeadLog(headsFolder(this.settings), key);
     await this.pool.query(registerSql, [this.pool.auditWriter, 'hub']);
+    if (await this.pool.transaction((client) => noteSigningKey(client, key))) {
+      this.logger.warn(
+        { key: key.publicKey },
+        'heads of the audit trail are signed with a key that no hub has signed them with before',
+      );
+    }
     this.running = this.run();
   }
 

@@ -57,7 +57,7 @@ const definitions = {
   }),
   dataDir: withDefault({
     env: 'HUB_DATA_DIR',
-    doc: 'Where the embedded database keeps its data, and the hub the key and the signed heads of its audit trail.',
+    doc: 'Where the embedded database keeps its data, and hubs the key and the signed heads of their audit trail. The commands of a hub need the same folder.',
     read: text,
     fallback: '.hub',
   }),
@@ -207,7 +207,7 @@ const definitions = {
   }),
   auditKeyFile: optional({
     env: 'HUB_AUDIT_KEY_FILE',
-    doc: 'A PEM file with the ed25519 key that signs the heads of the audit trail. Default: audit.key in HUB_DATA_DIR, made at the first start.',
+    doc: 'A PEM file with the ed25519 key that signs the heads of the audit trail. Commands sign with it too. Default: audit.key in HUB_DATA_DIR, made at the first start of a hub.',
     read: text,
     example: '/run/secrets/audit.key',
   }),

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
 import { aPatient, aPractice } from '../support/factories-patients.js';
 import { openHubStage, type HubProcess, type HubStage } from '../support/hub-process.js';
-import { startCommand } from '../support/run-command.js';
+import { runCommand, startCommand } from '../support/run-command.js';
 
 /*
  * Who did what stays on record, whatever becomes of the hub: killed in the middle of its work, it has answered nothing
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 function audit(...args: string[]) {
   const settings = { DATABASE_URL: stage.databaseUrl, HUB_DATA_DIR: folder };
-  return startCommand('scripts/audit.ts', args, settings).ended;
+  return runCommand('audit', args, settings);
 }
 
 /** Reads and writes without a pause until the hub is gone; notes which requests were answered. */
@@ -92,7 +92,7 @@ it('is verified, exported and added to by commands', async () => {
   await hub.api('GET', `/v1/practices/${practice.id}/patients/${patient.id}`);
 
   const settings = { DATABASE_URL: stage.databaseUrl, HUB_DATA_DIR: folder };
-  const redriven = await startCommand('scripts/parked.ts', ['redrive'], settings).ended;
+  const redriven = await runCommand('parked', ['redrive', '--by', 'Dr. Roe'], settings);
   expect(redriven).toMatchObject({
     code: 0,
     output: expect.stringContaining('0 to be tried again'),
@@ -116,21 +116,21 @@ it('is verified, exported and added to by commands', async () => {
   );
   expect(exported.find(({ action }) => action === 'event.redrive')).toMatchObject({
     actor: 'system/commands',
-    onBehalfOf: expect.any(String),
+    onBehalfOf: 'Dr. Roe',
     detail: { count: 0 },
   });
 
   // Elsewhere than where the hub keeps its key that is named, and none is made.
   const publicKey = (await audit('key')).output.trim();
   const elsewhere = { ...settings, HUB_DATA_DIR: join(folder, 'elsewhere') };
-  const away = (...args: string[]) => startCommand('scripts/audit.ts', args, elsewhere).ended;
+  const away = (...args: string[]) => runCommand('audit', args, elsewhere);
   const heads = ['verify', '--heads', join(folder, 'audit-heads')];
   expect((await away('key')).code).toBe(2);
   expect((await away(...heads)).code).toBe(2);
   expect((await away(...heads, '--key', publicKey)).code).toBe(0);
 
   // Whoever has read enough of it, such as `head`, closes it.
-  const cut = startCommand('scripts/audit.ts', ['export'], settings);
+  const cut = await startCommand('audit', ['export'], settings);
   cut.child.stdout!.destroy();
   expect((await cut.ended).code).toBe(0);
   expect(cut.progress()).toBe('');
@@ -148,4 +148,48 @@ it('is verified, exported and added to by commands', async () => {
      update audit_entries set actor = 'operator' where action = 'patient.read'; commit`,
   );
   expect((await audit('verify', '--heads', join(folder, 'none'))).code).toBe(2);
+});
+
+it('is added to by commands with a key that a hub has signed with, and no other', async () => {
+  const first = await stage.startHub();
+  await first.stop();
+  const publicKey = (await audit('key')).output.trim();
+  const elsewhere = { DATABASE_URL: stage.databaseUrl, HUB_DATA_DIR: join(folder, 'elsewhere') };
+  const redrive = () => runCommand('parked', ['redrive'], elsewhere);
+
+  const without = await redrive();
+  expect(without).toMatchObject({ code: 1, errors: expect.stringContaining(publicKey) });
+  expect(without.errors).toContain('A command makes none of its own.');
+  await expect(stat(elsewhere.HUB_DATA_DIR)).rejects.toMatchObject({ code: 'ENOENT' });
+
+  // That of a hub on another database lies there.
+  const other = await openHubStage({ HUB_DATA_DIR: elsewhere.HUB_DATA_DIR });
+  try {
+    await (await other.startHub()).stop();
+  } finally {
+    await other.close();
+  }
+  const foreign = await redrive();
+  expect(foreign).toMatchObject({ code: 1, errors: expect.stringContaining(publicKey) });
+  expect(foreign.errors).toContain('A new key counts once a hub has started with it.');
+  const { rows } = await stage.database.query(
+    `select name from audit_writers where name like 'commands/%'`,
+  );
+  expect(rows).toEqual([]);
+
+  // A hub may sign with it from now on, which shows; then commands may, too.
+  const second = await stage.startHub({ HUB_DATA_DIR: elsewhere.HUB_DATA_DIR });
+  await second.stop();
+  expect(second.output()).toContain('a key that no hub has signed them with before');
+  expect(first.output()).not.toContain('a key that no hub has signed them with before');
+  expect(await redrive()).toMatchObject({ code: 0 });
+  const changes = (await audit('export')).output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ subject }) => subject === 'settings/auditKey');
+  expect(changes.map(({ detail }) => detail.to)).toEqual([
+    publicKey,
+    (await runCommand('audit', ['key'], elsewhere)).output.trim(),
+  ]);
 });

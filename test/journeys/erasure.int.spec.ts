@@ -3,14 +3,14 @@ import { eventually } from '../support/eventually.js';
 import { act, book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { aGrant, aPartner } from '../support/partners.js';
-import { startCommand, type Command } from '../support/run-command.js';
+import { runCommand, startCommand, type Command } from '../support/run-command.js';
 import { testMasterKey } from '../support/sealed.js';
 import { tablesWith } from '../support/search-tables.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
 import { subscribe, type Subscriber } from '../support/streams.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
-/** Each start of the command compiles it first, which takes seconds on a busy machine. */
+/** The erasures of some thousand events take seconds on a busy machine. */
 jest.setTimeout(180_000);
 
 /** Stands in every field that tells of the person, and in nothing else. */
@@ -37,16 +37,16 @@ afterAll(async () => {
   await receiver.close();
 });
 
-function erase(patient: { id: string }, ...more: string[]): Command {
+function erase(patient: { id: string }, ...more: string[]): Promise<Command> {
   const about = ['--practice', practice.id, '--patient', patient.id];
-  return startCommand('scripts/erase.ts', [...about, ...more], {
+  return startCommand('erase', [...about, ...more], {
     DATABASE_URL: hub.databaseUrl,
     HUB_MASTER_KEY: testMasterKey,
   });
 }
 
 async function reportOf(patient: { id: string }, ...more: string[]): Promise<any> {
-  const { ended, progress } = erase(patient, ...more, '--json');
+  const { ended, progress } = await erase(patient, ...more, '--json');
   const { code, output } = await ended;
   expect([code, progress()]).toEqual([0, expect.any(String)]);
   return JSON.parse(output);
@@ -161,10 +161,13 @@ describe('erasing a patient', () => {
   });
 
   it('says what a mistyped order lacks, and nothing of where the code is', async () => {
-    const { ended, progress } = startCommand('scripts/erase.ts', [practice.id, practice.id], {});
-    expect((await ended).code).toBe(1);
-    expect(progress()).toMatch(/Options come after two dashes/);
-    expect(progress()).not.toContain('    at ');
+    const order = [practice.id, practice.id];
+    const { code, errors } = await runCommand('erase', order, {});
+    expect(code).toBe(1);
+    expect(errors).toMatch(/It is called like this: node dist\/commands\/erase.js --practice/);
+    expect(errors).not.toContain('    at ');
+    const byNpm = await runCommand('erase', order, { npm_lifecycle_event: 'erase' });
+    expect(byNpm.errors).toMatch(/It is called like this: npm run erase -- --practice/);
   });
 
   it('goes on where it was killed', async () => {
@@ -183,7 +186,7 @@ describe('erasing a patient', () => {
       `select from events where patient_id = $1 order by id desc limit 1 for update`,
       [patient.id],
     );
-    const cut = erase(patient, '--yes');
+    const cut = await erase(patient, '--yes');
     await eventually(() => expect(cut.progress()).toContain('5000 events looked at'), 60_000);
     cut.child.kill('SIGKILL');
     await cut.ended;

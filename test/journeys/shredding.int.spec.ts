@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { DataKeys } from '../../src/sealing/data-keys.js';
 import { keyStatus } from '../../src/sealing/key-care.js';
 import { emitPatientCreated } from '../support/emit.js';
 import { eventually } from '../support/eventually.js';
 import { aPatient, aPractice } from '../support/factories-patients.js';
+import { runCommand } from '../support/run-command.js';
 import { testMasterKey } from '../support/sealed.js';
-import { startTestHub, type TestHub } from '../support/start-hub.js';
+import { startTestHub, testDataDir, type TestHub } from '../support/start-hub.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
 
 /*
@@ -30,19 +29,13 @@ afterAll(async () => {
   await receiver.close();
 });
 
-const run = promisify(execFile);
-
-async function keys(...args: string[]): Promise<{ code: number; output: string }> {
-  const env = {
-    ...process.env,
+async function keys(...args: string[]): Promise<{ code: number | null; output: string }> {
+  const { code, output, errors } = await runCommand('keys', args, {
     DATABASE_URL: hub.databaseUrl,
     HUB_MASTER_KEY: testMasterKey,
-    NODE_OPTIONS: '',
-  };
-  return run(process.execPath, ['--import', 'tsx', 'scripts/keys.ts', ...args], { env }).then(
-    ({ stdout }) => ({ code: 0, output: stdout }),
-    ({ code, stdout, stderr }) => ({ code, output: stdout + stderr }),
-  );
+    HUB_DATA_DIR: testDataDir,
+  });
+  return { code, output: output + errors };
 }
 
 async function listen(path: string): Promise<{ id: string }> {

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
 import {
@@ -9,6 +10,9 @@ import {
   type BusStage,
 } from '../../../test/support/bus-stage.js';
 import { eventually } from '../../../test/support/eventually.js';
+import { runCommand } from '../../../test/support/run-command.js';
+import { HeadKey } from '../../audit/head-key.js';
+import { readSettings } from '../../platform/settings.js';
 import { BatchTaken, claimBatch } from './claim.js';
 import type { EventBatch } from './event-bus.js';
 import { ParkedEvents } from './parked-events.js';
@@ -99,31 +103,30 @@ describe('parked events', () => {
   });
 });
 
-describe('npm run parked', () => {
-  async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    const env = { ...process.env, DATABASE_URL: stage.url, NODE_OPTIONS: '' };
-    const command = promisify(execFile)(
-      process.execPath,
-      ['--import', 'tsx', 'scripts/parked.ts', ...args],
-      { env },
-    );
-    return command.then(
-      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-      ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
-    );
-  }
+describe('the command parked', () => {
+  let dataDir: string;
+
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'hub-parked-'));
+    // As a hub does at its start: a command makes no key.
+    await HeadKey.load(readSettings({ HUB_DATA_DIR: dataDir }));
+  });
+  afterAll(() => rm(dataDir, { recursive: true }));
+
+  const run = (...args: string[]) =>
+    runCommand('parked', args, { DATABASE_URL: stage.url, HUB_DATA_DIR: dataDir });
 
   it('lists what is parked, and asks for another try of one or all', async () => {
-    expect((await run('list')).stdout).toBe('No event is parked.\n');
+    expect((await run('list')).output).toBe('No event is parked.\n');
     const [first, second] = await park(2, false);
-    const { stdout } = await run('list');
-    expect(stdout).toMatch(new RegExp(`^${first}  .*  a  patient\\.created patients/.* practice`));
-    expect(stdout).toMatch(/\n {4}TypeError\n/);
-    expect(stdout).toMatch(/\n2 parked\.\n$/);
+    const { output } = await run('list');
+    expect(output).toMatch(new RegExp(`^${first}  .*  a  patient\\.created patients/.* practice`));
+    expect(output).toMatch(/\n {4}TypeError\n/);
+    expect(output).toMatch(/\n2 parked\.\n$/);
 
-    expect((await run('redrive', second!)).stdout).toMatch(/^1 to be tried again/);
+    expect((await run('redrive', second!)).output).toMatch(/^1 to be tried again/);
     expect(await rows()).toMatchObject([{ redrive: false }, { redrive: true }]);
-    expect((await run('redrive')).stdout).toMatch(/^2 to be tried again/);
+    expect((await run('redrive')).output).toMatch(/^2 to be tried again/);
     await hub.bus.subscribe('a', effectsOf(hub));
     await eventually(async () => expect(await rows()).toEqual([]));
   });
@@ -131,12 +134,12 @@ describe('npm run parked', () => {
   it('says what is wrong with what it was asked', async () => {
     expect(await run('redrive', 'x')).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/UUID/),
+      errors: expect.stringMatching(/UUID/),
     });
     expect(await run('redrive', uuidv7())).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^No parked event/),
+      errors: expect.stringMatching(/^No parked event/),
     });
-    expect(await run('lst')).toMatchObject({ code: 1, stdout: expect.stringMatching(/redrive/) });
+    expect(await run('lst')).toMatchObject({ code: 1, output: expect.stringMatching(/redrive/) });
   });
 });

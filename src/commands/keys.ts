@@ -1,26 +1,31 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { CommandAudit } from '../src/audit/command-audit.js';
-import type { Settings } from '../src/platform/settings.js';
+import { CommandAudit } from '../audit/command-audit.js';
+import type { Settings } from '../platform/settings.js';
+import { countKeysOf, keyStatus, renewDataKeys, rewrapAll, shred } from '../sealing/key-care.js';
+import { loadMasterKeys } from '../sealing/load-master-keys.js';
+import type { MasterKeys } from '../sealing/master-keys.js';
 import {
-  countKeysOf,
-  keyStatus,
-  renewDataKeys,
-  rewrapAll,
-  shred,
-} from '../src/sealing/key-care.js';
-import { loadMasterKeys } from '../src/sealing/load-master-keys.js';
-import type { MasterKeys } from '../src/sealing/master-keys.js';
-import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+  calledAs,
+  databaseUrlOf,
+  failed,
+  Mistake,
+  settingsOfCommand,
+  userOfCommand,
+} from './operator.js';
+
+const called = calledAs('keys');
 
 const HELP = `The keys under which the hub encrypts what it keeps (docs/at-rest.md).
 
-  npm run keys -- status                     counts data keys, by the master key they are wrapped under
-  npm run keys -- rotate                     wraps all of them under the first master key; hubs go on meanwhile
-  npm run keys -- rotate --data-keys         the same, and lets new data keys encrypt from now on
-  npm run keys -- shred --practice ID        says what destroying a practice's keys would mean
-  npm run keys -- shred --practice ID --yes  destroys them: its history cannot be read again, by anybody
+  ${called} status                     counts data keys, by the master key they are wrapped under
+  ${called} rotate                     wraps all of them under the first master key; hubs go on meanwhile
+  ${called} rotate --data-keys         the same, and lets new data keys encrypt from now on
+  ${called} shred --practice ID        says what destroying a practice's keys would mean
+  ${called} shred --practice ID --yes  destroys them: its history cannot be read again, by anybody
+
+  --by NAME   who ordered it, for the audit trail; else the user who runs the command
 
 Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR, and takes the master keys
 that the hub takes.`;
@@ -30,6 +35,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 interface Order {
   command?: string;
   practice?: string;
+  by?: string;
   yes?: boolean;
   dataKeys?: boolean;
   isHelp?: boolean;
@@ -68,20 +74,22 @@ function orderOf(args: string[]): Order | undefined {
       allowPositionals: true,
       options: {
         practice: { type: 'string' },
+        by: { type: 'string' },
         yes: { type: 'boolean' },
         'data-keys': { type: 'boolean' },
         help: { type: 'boolean' },
       },
     });
     const [command, ...more] = positionals;
-    const { practice, yes, 'data-keys': dataKeys, help: isHelp } = values;
+    const { practice, by, yes, 'data-keys': dataKeys, help: isHelp } = values;
     if (isHelp) return { isHelp };
     const isKnown = ['status', 'rotate', 'shred'].includes(command ?? '') && more.length === 0;
     const isMixed =
       (command !== 'shred' && (practice !== undefined || yes)) ||
       (command !== 'rotate' && dataKeys) ||
-      (command === 'shred' && practice === undefined);
-    return isKnown && !isMixed ? { command, practice, yes, dataKeys } : undefined;
+      (command === 'shred' && practice === undefined) ||
+      (command === 'status' && by !== undefined);
+    return isKnown && !isMixed ? { command, practice, by, yes, dataKeys } : undefined;
   } catch {
     return undefined;
   }
@@ -91,9 +99,9 @@ async function rotate(
   client: pg.Client,
   settings: Settings,
   master: MasterKeys,
-  { dataKeys = false }: Order,
+  { by = userOfCommand(), dataKeys = false }: Order,
 ): Promise<void> {
-  const audit = await CommandAudit.open(client, settings, 'keys rotate');
+  const audit = await CommandAudit.open(client, settings, 'keys rotate', by);
   const done = await rewrapAll(client, master, (count, left) =>
     console.log(`${count} wrapped anew, ${left} left`),
   );
@@ -119,7 +127,7 @@ async function status(client: pg.Client, master: MasterKeys): Promise<void> {
         ? ', the one in force'
         : count === 0
           ? ': it may be removed once every hub has the new one first'
-          : ': `npm run keys -- rotate` wraps them anew';
+          : `: \`${called} rotate\` wraps them anew`;
     console.log(`  under master key ${id}: ${count}${note}`);
   }
 }
@@ -127,7 +135,7 @@ async function status(client: pg.Client, master: MasterKeys): Promise<void> {
 async function destroy(
   client: pg.Client,
   settings: Settings,
-  { practice, yes }: Order,
+  { practice, by = userOfCommand(), yes }: Order,
 ): Promise<void> {
   if (!uuid.test(practice!)) throw new Mistake('--practice takes the id of a practice, a UUID.');
   const count = await countKeysOf(client, practice!);
@@ -137,7 +145,7 @@ async function destroy(
       `This would destroy ${count} keys of the practice ${practice}: the payloads of its events, kept answers and what receivers answered could never be read again, and what is not delivered yet would be withheld. Say --yes to do it. Backups and copies of the database still hold the keys, wrapped: see docs/at-rest.md.`,
     );
   }
-  const audit = await CommandAudit.open(client, settings, 'keys shred');
+  const audit = await CommandAudit.open(client, settings, 'keys shred', by);
   const destroyed = await shred(client, practice!, (count) =>
     audit.record({ action: 'data_key.destroyed', practiceId: practice, detail: { count } }),
   );

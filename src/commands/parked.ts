@@ -1,13 +1,25 @@
+import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { CommandAudit } from '../src/audit/command-audit.js';
-import type { Settings } from '../src/platform/settings.js';
-import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+import { CommandAudit } from '../audit/command-audit.js';
+import type { Settings } from '../platform/settings.js';
+import {
+  calledAs,
+  databaseUrlOf,
+  failed,
+  Mistake,
+  settingsOfCommand,
+  userOfCommand,
+} from './operator.js';
+
+const called = calledAs('parked');
 
 const HELP = `Events that a consumer of the hub could not handle, and were put aside so that they hold up nobody.
 
-  npm run parked -- list               shows the oldest 100, with the reason
-  npm run parked -- redrive            has the running hub try all of them once more
-  npm run parked -- redrive <eventId>  only this one
+  ${called} list               shows the oldest 100, with the reason
+  ${called} redrive            has the running hub try all of them once more
+  ${called} redrive <eventId>  only this one
+
+  --by NAME   who ordered it, for the audit trail; else the user who runs the command
 
 Asks the database of DATABASE_URL, else the embedded one of a hub that runs on HUB_DATA_DIR.`;
 
@@ -23,20 +35,44 @@ const redriveSql = `
   update parked_events as p set redrive = true
   where ($1::uuid is null or p.event_id = $1) and exists (select from events as e where e.id = p.event_id)`;
 
-async function main([command, eventId, ...more]: string[]): Promise<void> {
-  const known = command === 'redrive' || (command === 'list' && eventId === undefined);
-  if (!known || more.length > 0) {
+interface Order {
+  command: 'list' | 'redrive';
+  eventId?: string;
+  by?: string;
+}
+
+async function main(args: string[]): Promise<void> {
+  const order = orderOf(args);
+  if (!order) {
     console.log(HELP);
-    process.exitCode = command === undefined || command === '--help' ? 0 : 1;
+    process.exitCode = args.length === 0 || args[0] === '--help' ? 0 : 1;
     return;
   }
   const settings = settingsOfCommand();
   const client = await connect(settings);
   try {
-    if (command === 'list') await list(client);
-    else await redrive(client, settings, eventId);
+    if (order.command === 'list') await list(client);
+    else await redrive(client, settings, order);
   } finally {
     await client.end();
+  }
+}
+
+/** Undefined for what is no order. */
+function orderOf(args: string[]): Order | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { by: { type: 'string' } },
+    });
+    const [command, eventId, ...more] = positionals;
+    const { by } = values;
+    if (more.length > 0) return undefined;
+    if (command === 'redrive') return { command, eventId, by };
+    return command === 'list' && !eventId && !by ? { command } : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -58,12 +94,12 @@ async function list(client: pg.Client): Promise<void> {
 async function redrive(
   client: pg.Client,
   settings: Settings,
-  eventId: string | undefined,
+  { eventId, by = userOfCommand() }: Order,
 ): Promise<void> {
   if (eventId !== undefined && !/^[0-9a-f-]{36}$/i.test(eventId)) {
-    throw new Mistake('An event id is a UUID; `npm run parked -- list` shows them.');
+    throw new Mistake(`An event id is a UUID; \`${called} list\` shows them.`);
   }
-  const audit = await CommandAudit.open(client, settings, 'parked redrive');
+  const audit = await CommandAudit.open(client, settings, 'parked redrive', by);
   await client.query('begin');
   const { rowCount } = await client.query(redriveSql, [eventId ?? null]);
   await audit.record({

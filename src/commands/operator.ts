@@ -1,14 +1,33 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { ensurePassword, HUB_ROLE } from '../src/database/embedded/cluster.js';
-import { resolveDataPlace } from '../src/database/embedded/data-place.js';
-import { EmbeddedPostgresError } from '../src/database/embedded/embedded-postgres-error.js';
-import { InvalidSettings, readSettings, type Settings } from '../src/platform/settings.js';
-import { MasterKeyMissing } from '../src/sealing/master-keys.js';
+import { AuditKeyError } from '../audit/head-key.js';
+import { ensurePassword, HUB_ROLE } from '../database/embedded/cluster.js';
+import { resolveDataPlace } from '../database/embedded/data-place.js';
+import { EmbeddedPostgresError } from '../database/embedded/embedded-postgres-error.js';
+import { InvalidSettings, readSettings, type Settings } from '../platform/settings.js';
+import { MasterKeyMissing } from '../sealing/master-keys.js';
 
 /** A mistake of the operator's, told in a sentence. */
 export class Mistake extends Error {}
+
+/** How the command is called from where it was called, so that what it suggests can be run as it stands there. */
+export function calledAs(name: string): string {
+  return process.env.npm_lifecycle_event === name
+    ? `npm run ${name} --`
+    : `node dist/commands/${name}.js`;
+}
+
+/** Whoever runs the command, for the audit trail, where nobody else is named. */
+export function userOfCommand(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a user who has a number alone.
+    return `uid ${process.getuid?.()}`;
+  }
+}
 
 /** As a hub reads them, from the environment and `.env`. @throws InvalidSettings */
 export function settingsOfCommand(): Settings {
@@ -44,6 +63,7 @@ export function failed(error: unknown): void {
   const { code } = error as { code?: string };
   const expected =
     error instanceof Mistake ||
+    error instanceof AuditKeyError ||
     error instanceof InvalidSettings ||
     error instanceof MasterKeyMissing ||
     error instanceof EmbeddedPostgresError;

@@ -1,21 +1,29 @@
-import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
-import { EnginePool } from '../src/database/engine-pool.js';
-import { EngineTransactions } from '../src/database/engine-transactions.js';
-import { Signals } from '../src/database/signals.js';
-import { Erasure } from '../src/erasure/erasure.js';
-import { reportOn, reportText } from '../src/erasure/erasure-report.js';
-import { ErasureRefused } from '../src/erasure/patient-record.js';
-import { Outbox } from '../src/events/outbox/outbox.js';
-import { Logger } from '../src/platform/logger.js';
-import { DataKeys } from '../src/sealing/data-keys.js';
-import { loadMasterKeys } from '../src/sealing/load-master-keys.js';
-import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+import { EnginePool } from '../database/engine-pool.js';
+import { EngineTransactions } from '../database/engine-transactions.js';
+import { Signals } from '../database/signals.js';
+import { Erasure } from '../erasure/erasure.js';
+import { reportOn, reportText } from '../erasure/erasure-report.js';
+import { ErasureRefused } from '../erasure/patient-record.js';
+import { Outbox } from '../events/outbox/outbox.js';
+import { Logger } from '../platform/logger.js';
+import { DataKeys } from '../sealing/data-keys.js';
+import { loadMasterKeys } from '../sealing/load-master-keys.js';
+import {
+  calledAs,
+  databaseUrlOf,
+  failed,
+  Mistake,
+  settingsOfCommand,
+  userOfCommand,
+} from './operator.js';
+
+const called = calledAs('erase');
 
 const HELP = `Erases a patient from all that the hub keeps, and reports what it did (docs/patients-rights.md).
 
-  npm run erase -- --practice ID --patient ID --dry-run    counts, and changes nothing
-  npm run erase -- --practice ID --patient ID --yes        erases; what was cut off goes on when it is run again
+  ${called} --practice ID --patient ID --dry-run    counts, and changes nothing
+  ${called} --practice ID --patient ID --yes        erases; what was cut off goes on when it is run again
 
   --with-account   the account too, though it is in another's name, if nobody else is on it
   --by NAME        who gave the order, for the audit trail; else the user who runs the command
@@ -49,7 +57,7 @@ async function main(args: string[]): Promise<void> {
       practiceId: values.practice!,
       patientId: values.patient!,
       withAccount: values['with-account'],
-      orderedBy: values.by ?? userInfo().username,
+      orderedBy: values.by ?? userOfCommand(),
     };
     const isPreview = values['dry-run'];
     const done = isPreview ? await erasure.preview(request) : await erasure.run(request);
@@ -80,7 +88,7 @@ function parse(args: string[]) {
   } catch (error) {
     // npm keeps options for itself that stand before the two dashes, and passes on their values.
     throw new Mistake(
-      `${(error as Error).message}. Options come after two dashes: npm run erase -- --practice ID --patient ID --dry-run`,
+      `${(error as Error).message}. It is called like this: ${called} --practice ID --patient ID --dry-run`,
     );
   }
 }

@@ -1,21 +1,23 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { entryFromRow, type EntryRow } from '../src/audit/audit-entry.js';
-import { AuditKeyError, HeadKey } from '../src/audit/head-key.js';
-import { headsFolder } from '../src/audit/head-log.js';
-import { allSql } from '../src/audit/sql/read.js';
-import { verifyTrail, type Checked } from '../src/audit/verify/verify.js';
-import { idFloor } from '../src/database/time-ids.js';
-import type { Settings } from '../src/platform/settings.js';
-import { databaseUrlOf, failed, Mistake, settingsOfCommand } from './database.js';
+import { entryFromRow, type EntryRow } from '../audit/audit-entry.js';
+import { HeadKey } from '../audit/head-key.js';
+import { headsFolder } from '../audit/head-log.js';
+import { allSql } from '../audit/sql/read.js';
+import { verifyTrail, type Checked } from '../audit/verify/verify.js';
+import { idFloor } from '../database/time-ids.js';
+import type { Settings } from '../platform/settings.js';
+import { calledAs, databaseUrlOf, failed, Mistake, settingsOfCommand } from './operator.js';
+
+const called = calledAs('audit');
 
 const HELP = `The audit trail: who did what, kept so that a change of it shows (docs/audit.md).
 
-  npm run audit -- verify [--from TIME] [--to TIME] [--heads FOLDER] [--key PUBLIC]…
+  ${called} verify [--from TIME] [--to TIME] [--heads FOLDER] [--key PUBLIC]…
       checks every chain, entry and signed head, and names the first that is broken
-  npm run audit -- export [--from TIME] [--to TIME]
+  ${called} export [--from TIME] [--to TIME]
       writes the entries as lines of JSON to standard output
-  npm run audit -- key
+  ${called} key
       prints the public key that signs the heads
 
 Times are RFC 3339. --key names public keys of other hubs, whose heads lie in the same folder, or of the hub where its
@@ -156,9 +158,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   const { code, path } = error as { code?: string; path?: string };
-  if (error instanceof AuditKeyError) console.error(error.message);
-  else if (code === 'ENOENT')
-    console.error(`There are no heads to verify with: ${path} is not there.`);
+  if (code === 'ENOENT') console.error(`There are no heads to verify with: ${path} is not there.`);
   else failed(error);
   process.exitCode = 2;
 });
