@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication, type Client } from '../../test/support/applications.js';
 import { eventually } from '../../test/support/eventually.js';
 import { aPatient, aPractice } from '../../test/support/factories-patients.js';
+import { aGrant, aPartner } from '../../test/support/partners.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../test/support/start-hub.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../../test/support/webhook-receiver.js';
 
@@ -152,6 +153,22 @@ describe('a change', () => {
       accountId: crypto.randomUUID(),
     });
     expect([failed.answer.status, failed.entries]).toEqual([422, []]);
+  });
+
+  it('that finds things as it wants them is not there: access is revoked once', async () => {
+    const keys = `/v1/applications/${application.id}/keys`;
+    const key = (await hub.api('POST', keys, { name: 'for a day' })).body;
+    const grant = await aGrant(hub, practice, await aPartner(hub));
+    for (const [path, action] of [
+      [`${keys}/${key.id}`, 'key.revoked'],
+      [`/v1/practices/${practice.id}/grants/${grant.id}`, 'grant.revoked'],
+    ] as const) {
+      const first = await asked(hub, 'DELETE', path, undefined, { 'if-match': '*' });
+      const second = await asked(hub, 'DELETE', path, undefined, { 'if-match': '*' });
+      expect([first.answer.status, second.answer.status]).toEqual([204, 204]);
+      expect(first.entries).toEqual([expect.objectContaining({ action })]);
+      expect(second.entries).toEqual([]);
+    }
   });
 
   it('of keys, applications and endpoints is on record by the operator', async () => {

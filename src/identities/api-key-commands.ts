@@ -36,8 +36,7 @@ export class ApiKeyCommands {
   async revoke(context: RequestContext, owner: KeyOwner, id: string): Promise<Answer> {
     const answer = await this.commands.run(context, [], async (tx) => {
       await owner.lock(tx);
-      await this.keys.revoke(tx, owner.name, id);
-      return Answer.noContent();
+      return Answer.noContent(await this.keys.revoke(tx, owner.name, id));
     });
     this.signals.emit('access');
     return answer;

@@ -72,10 +72,12 @@ export class ApiKeys {
     return pageOf(keys, limit, (key) => key);
   }
 
-  /** It opens nothing any more. Twice is once. @throws Problem 404 */
-  async revoke(tx: Tx, owner: string, id: string): Promise<void> {
+  /** It opens nothing any more. Twice is once. @returns whether it did before @throws Problem 404 */
+  async revoke(tx: Tx, owner: string, id: string): Promise<boolean> {
     const key = await tx.findOneBy(ApiKey, { id, owner });
     if (!key) throw notFound('key');
-    if (!key.revokedAt) await tx.update(ApiKey, { id }, { revokedAt: await databaseTime(tx) });
+    if (key.revokedAt) return false;
+    await tx.update(ApiKey, { id }, { revokedAt: await databaseTime(tx) });
+    return true;
   }
 }

@@ -126,15 +126,20 @@ export class GrantsService implements OnModuleInit {
     );
   }
 
-  /** It opens nothing any more. Twice is once. @throws Problem 409 for one that has expired. */
-  async revoke(tx: Tx, cause: Cause, grant: Grant): Promise<void> {
-    if (grant.status === 'revoked') return;
+  /**
+   * It opens nothing any more. Twice is once.
+   * @returns whether it did before
+   * @throws Problem 409 for one that has expired.
+   */
+  async revoke(tx: Tx, cause: Cause, grant: Grant): Promise<boolean> {
+    if (grant.status === 'revoked') return false;
     assertOpen(grant);
     const revokedAt = await databaseTime(tx);
     const revoked = await this.write(tx, grant, { revokedAt }, revokedAt);
     const extra = { revokedAt: revokedAt.toISOString() };
     const audience = await audienceOf(tx, grant);
     await this.told(tx, cause, revoked, grantEvents('grant.revoked', revoked, audience, extra));
+    return true;
   }
 
   private async write(tx: Tx, { id, version }: Grant, columns: Partial<Grant>, updatedAt: Date) {

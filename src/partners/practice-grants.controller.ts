@@ -93,8 +93,7 @@ export class PracticeGrantsController {
     return this.run(context, practiceId, async (tx) => {
       const grant = await this.grants.get({ practiceId, id }, tx);
       context.requireMatch(grant);
-      await this.grants.revoke(tx, context.cause, grant);
-      return Answer.noContent();
+      return Answer.noContent(await this.grants.revoke(tx, context.cause, grant));
     });
   }
 

@@ -21,8 +21,18 @@ export class Answer {
     readonly location: string | null = null,
     /** Shown in this answer only and never kept: a secret. */
     readonly once: object | null = null,
-    readonly replayed = false,
+    private readonly how: 'done' | 'replayed' | 'unchanged' = 'done',
   ) {}
+
+  /** It was given before, under the same idempotency key. */
+  get replayed(): boolean {
+    return this.how === 'replayed';
+  }
+
+  /** Things were as they were asked to be: there is nothing to put on record. */
+  get unchanged(): boolean {
+    return this.how === 'unchanged';
+  }
 
   static ok(body: object, once: object | null = null): Answer {
     return new Answer(200, body, null, once);
@@ -33,12 +43,13 @@ export class Answer {
     return new Answer(201, body, location, once);
   }
 
-  static noContent(): Answer {
-    return new Answer(204, null);
+  /** @param changed whether anything was otherwise before */
+  static noContent(changed = true): Answer {
+    return new Answer(204, null, null, null, changed ? 'done' : 'unchanged');
   }
 
   static kept(status: number, body: object | null, location: string | null): Answer {
-    return new Answer(status, body, location, null, true);
+    return new Answer(status, body, location, null, 'replayed');
   }
 }
 

@@ -183,7 +183,7 @@ function keep(tx: Tx, scope: string[], bodyHash: Buffer, answer: Answer, sealing
 }
 
 function audited(tx: Tx, context: RequestContext, answer: Answer): Answer {
-  recordCommand(tx, context.request, answer);
+  if (!answer.unchanged) recordCommand(tx, context.request, answer);
   return answer;
 }
 
