@@ -1,4 +1,5 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
+import { inDays } from './partners.js';
 
 interface Schema {
   $ref?: string;
@@ -24,7 +25,7 @@ const technical = new Set(['timeZone', 'currency', 'eventType', 'filter', 'url']
 
 /**
  * For every operation that takes free text, a body with the marker in every such field, however deep: a field that is
- * added to the API is in it without anybody thinking of it. What else a body needs is left to the caller.
+ * added to the API is in it without anybody thinking of it. What else a body needs, `neededBesides` has.
  */
 export function markedBodies(document: OpenAPIObject, marker: string): MarkedBody[] {
   return Object.entries(document.paths).flatMap(([template, item]) =>
@@ -74,4 +75,58 @@ function resolved(schema: Schema, document: OpenAPIObject): Schema {
     }),
     named,
   );
+}
+
+/** By operation, what its body needs besides texts; where an operation takes one of two, both. `undefined` takes a field away. */
+export function neededBesides(
+  known: Record<string, string>,
+  marker: string,
+  receiverUrl: string,
+): Record<string, object[]> {
+  const { patientId, partnerId } = known;
+  const time = { start: '2032-03-10T15:30:00Z', end: '2032-03-10T16:00:00Z' };
+  const money = { patientId, amount: 1000, currency: 'USD' };
+  const practice = '/v1/practices/{practiceId}';
+  return {
+    'POST /v1/practices': [{ kind: 'dental', timeZone: 'UTC', currency: 'USD', reminderRules: [] }],
+    [`PATCH ${practice}`]: [{ reminderRules: undefined, externalIds: undefined }],
+    'POST /v1/applications': [{ practiceIds: [known.practiceId] }],
+    'POST /v1/endpoints': [
+      { url: `${receiverUrl}/${marker}`, eventTypes: ['*'], payloadMode: 'full' },
+      { url: `https://${marker}.invalid/hook`, eventTypes: ['*'] },
+      { url: `http://127.0.0.1:9/${marker}`, eventTypes: ['*'] },
+    ],
+    [`POST ${practice}/patients`]: [
+      {
+        kind: 'human',
+        birthDate: '1987-11-23',
+        owner: undefined,
+        species: undefined,
+        breed: undefined,
+      },
+      { kind: 'animal', externalIds: undefined },
+    ],
+    [`PATCH ${practice}/patients/{patientId}`]: [
+      { species: undefined, breed: undefined, externalIds: undefined },
+    ],
+    [`POST ${practice}/accounts`]: [{ externalIds: undefined }],
+    [`POST ${practice}/appointments`]: [{ patientId, ...time }],
+    [`PATCH ${practice}/appointments/{appointmentId}`]: [{ externalIds: undefined }],
+    [`POST ${practice}/appointments/{appointmentId}/reschedule`]: [time],
+    [`POST ${practice}/charges`]: [money],
+    [`POST ${practice}/payments`]: [
+      { ...money, method: 'cash', payer: { type: 'other', name: marker }, externalIds: undefined },
+    ],
+    [`POST ${practice}/adjustments`]: [{ ...money, kind: 'credit', externalIds: undefined }],
+    [`POST ${practice}/payments/{paymentId}/refund`]: [{ amount: 1 }],
+    [`POST ${practice}/grants`]: [
+      {
+        partnerId,
+        eventTypes: ['*'],
+        payloadMode: 'full',
+        readMode: 'full',
+        expiresAt: inDays(30),
+      },
+    ],
+  };
 }

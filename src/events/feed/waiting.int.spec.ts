@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication, type Client } from '../../../test/support/applications.js';
+import { eventually } from '../../../test/support/eventually.js';
 import { aPatient, aPractice } from '../../../test/support/factories-patients.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
+import { readFeedHeadersSql } from '../log/sql/read-log.js';
 
 let hub: TestHub;
 let practice: any;
@@ -13,14 +15,25 @@ beforeAll(async () => {
 });
 afterAll(() => hub.close());
 
-/** A request that waits for news for half a minute, which has been asked before this returns. */
+/** A request that has looked for news, found none, and waits for them. */
 async function waiting({ api }: Client): Promise<{ answer: Promise<ApiAnswer> }> {
   let cursor = (await api('GET', '/v1/events?limit=200')).body.nextCursor;
   // Facts of the practices' own making may still be on their way.
   cursor = (await api('GET', `/v1/events?limit=200&after=${cursor}`)).body.nextCursor;
+  const { rows } = await hub.database.query('select clock_timestamp()::text as asked');
   const answer = api('GET', `/v1/events?after=${cursor}&wait=20`);
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  await eventually(() => expectLookedSince(rows[0].asked));
   return { answer };
+}
+
+/** As PostgreSQL saw it: the feed's read came, and is done. What is signalled from then on ends the wait. */
+async function expectLookedSince(asked: string): Promise<void> {
+  const { rows } = await hub.database.query(
+    `select from pg_stat_activity
+     where datname = current_database() and query = $1 and query_start > $2 and state like 'idle%'`,
+    [readFeedHeadersSql, asked],
+  );
+  expect(rows).not.toEqual([]);
 }
 
 describe('who waits for events', () => {
