@@ -8,7 +8,7 @@ import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { openHubStage, type HubProcess, type HubStage } from '../support/hub-process.js';
 import { markedBodies, neededBesides, type MarkedBody } from '../support/marked-bodies.js';
 import { aGrant, aPartner } from '../support/partners.js';
-import { startCommand } from '../support/run-command.js';
+import { runCommand } from '../support/run-command.js';
 import { testMasterKey } from '../support/sealed.js';
 import { pathOf } from '../support/things.js';
 import { textsOfTopic, type TopicText } from '../support/topic-texts.js';
@@ -132,10 +132,10 @@ async function parkedAgain(): Promise<string[]> {
 }
 
 const parkedCommand = (command: string) =>
-  startCommand('scripts/parked.ts', [command], {
+  runCommand('parked', [command], {
     DATABASE_URL: stage.databaseUrl,
     HUB_MASTER_KEY: testMasterKey,
-  }).ended;
+  });
 
 /** Makes a request for each marked body, with what it needs besides. */
 async function sendMarked(known: Record<string, string>): Promise<void> {
