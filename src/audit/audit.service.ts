@@ -60,10 +60,10 @@ export class AuditService {
     limit: number,
   ): Promise<AuditEntry[]> {
     const values: unknown[] = [after, before, actor, limit];
-    const manager = this.reads.within(scopeOf(caller));
-    const rows: EntryRow[] = practiceIds
-      ? await manager.query(ofPracticesSql, [...values, practiceIds])
-      : await manager.query(actor === null ? allSql : ofActorSql, values);
+    const scope = scopeOf(caller);
+    const rows = practiceIds
+      ? await this.reads.steady<EntryRow>(scope, ofPracticesSql, [...values, practiceIds])
+      : await this.reads.steady<EntryRow>(scope, actor === null ? allSql : ofActorSql, values);
     return rows.map(entryFromRow);
   }
 }

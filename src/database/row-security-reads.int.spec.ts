@@ -5,7 +5,7 @@ import { eventually } from '../../test/support/eventually.js';
 import { aPatient, aPractice } from '../../test/support/factories-patients.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 import { AuditService } from '../audit/audit.service.js';
-import type { Caller } from '../platform/access/caller.js';
+import { operator, scopeOf, type Caller } from '../platform/access/caller.js';
 import { Callers } from '../platform/access/callers.js';
 import type { Problem } from '../platform/http/problem.js';
 import { Settings } from '../platform/settings.js';
@@ -55,6 +55,10 @@ class ForgetfulQueries extends ScopedReads {
       query(typeof sql === 'string' ? without(sql) : sql, ...rest);
     return { connect, query: forgetful } as Connections;
   }
+
+  override steady<Row extends object>(scope: Scope, sql: string, values: unknown[]) {
+    return super.steady<Row>(scope, without(sql), values);
+  }
 }
 
 function without(sql: string): string {
@@ -99,6 +103,7 @@ function replays(over: ScopedReads): ReplaysService {
 
 const cases: [string, string, (over: ScopedReads) => Promise<unknown>][] = [
   ['the numbers of a stream', 'deliveries', (over) => streams(over).page(caller, mine, 0, 100)],
+  ['a stream for the operator', 'deliveries', (over) => streams(over).page(operator, mine, 0, 100)],
   [
     'a manifest',
     'deliveries',
@@ -129,3 +134,19 @@ it.each(cases)(
     }
   },
 );
+
+it('a steady read leaves no setting and no transaction on its connection, also where it fails', async () => {
+  const reads = hub.app.get(ScopedReads);
+  const scope = scopeOf(caller);
+  const shown = `select current_setting('plan_cache_mode') as mode, now() = statement_timestamp() as alone`;
+  expect((await reads.steady<any>(scope, shown, []))[0].mode).toBe('force_generic_plan');
+  const rounds = Array.from({ length: 20 }, (_, nth) => nth);
+  await Promise.all(
+    rounds.map(async (nth) => {
+      const failing = reads.steady(scope, 'select 1 / $1::int', [0]);
+      await expect(failing).rejects.toMatchObject({ code: '22012' });
+      const [after] = await reads.within(scope).query(shown);
+      expect([nth, after]).toEqual([nth, { mode: 'auto', alone: true }]);
+    }),
+  );
+});

@@ -7,6 +7,8 @@ import { scopeOfPractices, type Scope } from './scope.js';
 /** As much of a pool as reading past the ORM takes. */
 export type Connections = Pick<Pool, 'connect' | 'query'>;
 
+const stablePlans = `set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off`;
+
 /**
  * Reads of the API outside of transactions. Who reads says for whom; `DataSource.manager` says nothing, and what is
  * separated by practice or owner is empty there.
@@ -27,6 +29,23 @@ export class ScopedReads {
       createQueryRunner: { value: () => scoped(this.dataSource.createQueryRunner(), scope) },
     });
     return new EntityManager(source);
+  }
+
+  /**
+   * One statement on a plan that is made without looking at its values, as the engine's are (engine-pool.ts): for rows
+   * that are newer than any statistics, which would be taken for none and looked for in the wrong index.
+   */
+  async steady<Row extends object>(scope: Scope, sql: string, values: unknown[]): Promise<Row[]> {
+    const client = await this.connections(scope).connect();
+    let broken: Error | undefined;
+    try {
+      await client.query(`begin read only; ${stablePlans}`);
+      return (await client.query<Row>(sql, values)).rows;
+    } finally {
+      // Nothing was written, and the settings end with it.
+      await client.query('rollback').catch((error: Error) => (broken = error));
+      client.release(broken);
+    }
   }
 
   /** The same past the ORM, for statements that are planned once per connection. */

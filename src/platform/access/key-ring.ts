@@ -55,7 +55,10 @@ interface CallerRow {
 
 type GrantRow = [practiceId: string, eventTypes: string[], payload: PayloadMode, read: ReadMode];
 
-/** The keys that open the API besides the operator's. */
+/**
+ * The keys that open the API besides the operator's. Read over the engine's connections and in full view: the scope of a
+ * request follows from what is found here, so there is none yet to find it in (ADR 10).
+ */
 @Injectable()
 export class KeyRing implements OnModuleDestroy {
   /** Also what opens nothing, without a caller, so that the same guess costs one look. */

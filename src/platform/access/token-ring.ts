@@ -30,7 +30,8 @@ interface TokenRow {
 /**
  * The short-lived tokens. They are kept as digests instead of being signed: whoever reads the database cannot make
  * one, and there is no signing key to keep secret and to rotate. A token never changes, so that one look is enough for
- * its life; whether its key still opens anything is the key ring's to say, at every call.
+ * its life; whether its key still opens anything is the key ring's to say, at every call. As with keys, there is no scope
+ * to look for it in.
  */
 @Injectable()
 export class TokenRing {

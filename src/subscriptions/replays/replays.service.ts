@@ -194,6 +194,7 @@ export class ReplaysService {
     const cause = { actor: 'system/replays', correlationId };
     await this.transactions.run(
       [endpointKey(endpointId)],
+      // The hub ends it by itself: whoever asked for it is not here.
       (tx) => this.end(tx, id, state, failure, cause),
       { scope: everything },
     );
