@@ -29,7 +29,9 @@ beforeAll(async () => {
   hub = await startTestHub();
   const practices = [await aPractice(hub), await aPractice(hub)];
   const [elm, oak] = practices;
-  const owner = await anOwner([elm], ['patient.*']);
+  // Before there is an endpoint to hear of it.
+  await aPatient(hub, elm);
+  const owner = await anOwner([elm], ['patient.*', 'endpoint.*'], { kind: 'human' });
   // Reaches the same practice, is told more of it, and has another one.
   const neighbour = await anOwner(practices, ['patient.*', 'account.*']);
   for (const practice of [elm, oak]) await aPatient(hub, practice);
@@ -70,9 +72,13 @@ function without(sql: string): string {
 type Owner = Client & { endpointId: string };
 
 /** An application with an endpoint at an address where nobody listens, and a replay of nothing. */
-async function anOwner(practices: any[], eventTypes: string[]): Promise<Owner> {
+async function anOwner(
+  practices: any[],
+  eventTypes: string[],
+  filter: object | null = null,
+): Promise<Owner> {
   const client = await asApplication(hub, await anApplication(hub, practices));
-  const target = { url: 'http://127.0.0.1:9/', eventTypes };
+  const target = { url: 'http://127.0.0.1:9/', eventTypes, filter };
   const { id } = (await client.api('POST', '/v1/endpoints', target)).body;
   const past = { to: '2020-01-01T00:00:00Z' };
   expect((await client.api('POST', `/v1/endpoints/${id}/replays`, past)).status).toBe(201);
@@ -134,6 +140,14 @@ it.each(cases)(
     }
   },
 );
+
+it('a dry run looks for what is missing among what its owner may hear of, whoever asks', async () => {
+  const missing = { dryRun: true, matched: 1, deliveries: 0, events: 1 };
+  for (const asking of [caller, operator]) {
+    const count = replays(hub.app.get(ScopedReads)).count(asking, mine, { missing: true });
+    expect(await count).toEqual(missing);
+  }
+});
 
 it('a steady read leaves no setting and no transaction on its connection, also where it fails', async () => {
   const reads = hub.app.get(ScopedReads);
