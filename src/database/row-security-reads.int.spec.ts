@@ -10,7 +10,9 @@ import { Callers } from '../platform/access/callers.js';
 import type { Problem } from '../platform/http/problem.js';
 import { Settings } from '../platform/settings.js';
 import { DataKeys } from '../sealing/data-keys.js';
+import { EndpointCalls } from '../subscriptions/endpoints/endpoint-calls.js';
 import { EndpointEvents } from '../subscriptions/endpoints/endpoint-events.js';
+import { EndpointsService } from '../subscriptions/endpoints/endpoints.service.js';
 import { ReplayFinder } from '../subscriptions/replays/replay-finder.js';
 import { ReplaysService } from '../subscriptions/replays/replays.service.js';
 import { StreamsService } from '../subscriptions/streams/streams.service.js';
@@ -24,6 +26,7 @@ import { Transactions } from './transactions.js';
 let hub: TestHub;
 let mine: string;
 let caller: Caller;
+let stranger: Caller;
 
 beforeAll(async () => {
   hub = await startTestHub();
@@ -38,7 +41,9 @@ beforeAll(async () => {
   await untilFailed(owner, 1);
   await untilFailed(neighbour, 4);
   mine = owner.endpointId;
-  caller = (await hub.app.get(Callers).of(`Bearer ${owner.key}`))!;
+  [caller, stranger] = (await Promise.all(
+    [owner, neighbour].map(({ key }) => hub.app.get(Callers).of(`Bearer ${key}`)),
+  )) as [Caller, Caller];
 });
 afterAll(() => hub.close());
 
@@ -67,6 +72,10 @@ function without(sql: string): string {
   return sql
     .replace(/\bendpoint_id = \$1/, '$1::uuid is not null')
     .replace('audit_entries.practice_id = wanted.practice_id', 'true');
+}
+
+function neverCalled(): never {
+  throw new Error('It was about to be called');
 }
 
 type Owner = Client & { endpointId: string };
@@ -140,6 +149,22 @@ it.each(cases)(
     }
   },
 );
+
+it('an endpoint is not there for a neighbour, also where no guard asks', async () => {
+  const { app } = hub;
+  const reads = app.get(ScopedReads);
+  const calls = [
+    (by: Caller) => app.get(EndpointsService).get(by, mine),
+    (by: Caller) => app.get(EndpointsService).assertExists(by, mine),
+    (by: Caller) => app.get(EndpointCalls).call(by, mine, neverCalled),
+    (by: Caller) => streams(reads).page(by, mine, 0, 100),
+    (by: Caller) => streams(reads).manifest(by, mine, {}),
+    (by: Caller) => replays(reads).list(by, mine, {}),
+    (by: Caller) => replays(reads).count(by, mine, {}),
+  ];
+  for (const call of calls) await expect(call(stranger)).rejects.toMatchObject({ status: 404 });
+  await app.get(EndpointsService).assertExists(caller, mine);
+});
 
 it('a dry run looks for what is missing among what its owner may hear of, whoever asks', async () => {
   const missing = { dryRun: true, matched: 1, deliveries: 0, events: 1 };
