@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createEmptyDatabase } from './support/postgres.js';
 import { runCommand } from './support/run-command.js';
@@ -27,3 +29,11 @@ it.each([
     'The database lacks tables of this version. Start a hub of it there first.',
   );
 });
+
+it('is called from a checkout by npm, and says of itself how', async () => {
+  const { stdout } = await promisify(execFile)('npm', ['run', '--silent', 'keys', '--', '--help']);
+  expect(stdout).toContain('\n  npm run keys -- rotate --data-keys ');
+  const { output } = await runCommand('keys', ['--help'], {});
+  expect(output).toContain('\n  node dist/commands/keys.js rotate --data-keys ');
+  // The first call may have to build.
+}, 180_000);
