@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { whenNpmIsGone } from '../scripts/kafka/launcher.js';
 import { Random } from './random.js';
+import { counted } from '../src/platform/counted.js';
 import { holds, reportOf } from './report.js';
 import { run } from './run.js';
 import { Stage } from './stage.js';
@@ -69,7 +70,9 @@ async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
   whenNpmIsGone(interrupt);
   try {
-    say(`seed ${seed}: ${hubs} hubs over ${bus}, ${rate} facts a second for ${seconds} s`);
+    say(
+      `seed ${seed}: ${counted(hubs, 'hub')} over ${bus}, ${rate} facts a second for ${seconds} s`,
+    );
     await stage.open(new Random(seed));
     const { signal } = ending;
     const outcome = await run(stage, { seed, seconds, rate, settleSeconds, say, signal });

@@ -9,6 +9,7 @@ import { Leash } from '../scripts/kafka/leash.js';
 import { buildTestHub } from '../test/support/build-hub.js';
 import { Api } from './api.js';
 import { Database } from './database.js';
+import { counted } from '../src/platform/counted.js';
 import { Hub } from './hubs.js';
 import type { Random } from './random.js';
 import { Receiver } from './receiver.js';
@@ -57,7 +58,7 @@ export class Stage {
     this.undo.push(() => this.database.close());
     const settings = await this.settings(folder, bus === 'kafka' ? await this.kafka() : undefined);
     this.api = new Api(this.hubs, settings.HUB_OPERATOR_KEY!);
-    say(`starting ${this.options.hubs} hubs`);
+    say(`starting ${counted(this.options.hubs, 'hub')}`);
     // The first one migrates the database, the others find it done.
     for (let nth = 1; nth <= this.options.hubs; nth += 1) {
       this.addHub(`hub ${nth}`, build, settings);

@@ -12,7 +12,9 @@ import {
 } from './sql/seal.js';
 
 /** Entries in one block: hashing more at a time would hold up what else the process does for more than a few ms. */
-export const mostInBlock = 500;
+const mostInBlock = 500;
+/** The ids of deliveries that they name together, but for the last one's; a batch has up to a thousand, of 39 bytes. */
+const mostDeliveryIds = 20_000;
 
 /** The newest link of a chain: with it nothing before it can be changed unseen. */
 export interface Head {
@@ -22,22 +24,26 @@ export interface Head {
   sealedAt: Date;
 }
 
+interface TakenRow {
+  id: string;
+  waiting: number;
+}
+
 /**
  * Puts what a writer's chain does not hold yet into its next block, in the caller's transaction.
  * @param adoptedBy the writer that does so in place of one that has died
- * @returns the new head and how many entries it holds; undefined where there was nothing to seal
+ * @returns the new head, and whether more may wait than went into the block; undefined where there was nothing to seal
  */
 export async function sealNext(
   client: pg.ClientBase,
   writer: string,
   adoptedBy: string | null = null,
-): Promise<{ head: Head; count: number } | undefined> {
+): Promise<{ head: Head; isMore: boolean } | undefined> {
   const now = await lockChain(client, writer, adoptedBy);
-  const { rows: taken } = await client.query<{ id: string }>(takeUnsealedSql, [
-    writer,
-    mostInBlock,
-  ]);
+  const limits = [writer, mostInBlock, mostDeliveryIds];
+  const { rows: taken } = await client.query<TakenRow>(takeUnsealedSql, limits);
   if (taken.length === 0) return undefined;
+  const isMore = taken.length === mostInBlock || taken.length < taken[0]!.waiting;
   const ids = taken.map(({ id }) => id).sort();
   const digests = await digestsOf(client, ids);
   const { rows } = await client.query<{ number: string; hash: Buffer; sealed_at: Date }>(
@@ -60,7 +66,7 @@ export async function sealNext(
   const { number, sealedAt, previous, root } = block;
   const values = [writer, number, sealedAt, previous, root, ids, digests, adoptedBy, hash];
   await client.query(insertBlockSql, values);
-  return { head: { writer, number, hash, sealedAt }, count: ids.length };
+  return { head: { writer, number, hash, sealedAt }, isMore };
 }
 
 async function lockChain(

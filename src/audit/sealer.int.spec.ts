@@ -71,3 +71,25 @@ it('exports the head of a writer that died before it could, and of what comes to
   }
   expect((await headsOfTheDead()).at(-1)).toMatchObject({ number: 2 });
 });
+
+it('makes blocks of what is soon hashed: of few entries, where these name many deliveries', async () => {
+  await dead.query(registerSql, [dead.auditWriter, 'hub']);
+  await dead.query(
+    `with made as materialized (select hub_uuid_v7() as id, n from generate_series(1, 30) as n),
+     entry as (
+       insert into audit_entries (id, action, actor, delivery_ids)
+       select id, 'delivery.batch', 'system/deliveries', array(select gen_random_uuid() from generate_series(1, 1000) where n > 0)
+       from made
+     )
+     insert into audit_unsealed (writer, id) select hub_audit_writer(), id from made`,
+  );
+  const seal = () => dead.transaction((client) => sealNext(client, dead.auditWriter));
+  expect([(await seal())?.isMore, (await seal())?.isMore]).toEqual([true, false]);
+  expect(await seal()).toBeUndefined();
+  const { rows } = await dead.query<{ entries: number }>(
+    `select cardinality(ids) as entries 
+     from audit_blocks where writer = $1 order by number`,
+    [dead.auditWriter],
+  );
+  expect(rows).toEqual([{ entries: 20 }, { entries: 10 }]);
+});

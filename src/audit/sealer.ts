@@ -10,7 +10,7 @@ import { Settings } from '../platform/settings.js';
 import { HeadKey } from './head-key.js';
 import { headsFolder, HeadLog } from './head-log.js';
 import { Journal } from './journal.js';
-import { mostInBlock, sealNext, type Head } from './seal.js';
+import { sealNext, type Head } from './seal.js';
 import { noteSigningKey } from './signing-keys.js';
 import { closeDeadSql, closedSql, deadSql, orphansSql, registerSql, seenSql } from './sql/seal.js';
 
@@ -108,7 +108,7 @@ export class Sealer implements OnApplicationBootstrap, OnApplicationShutdown {
     for (;;) {
       const sealed = await this.pool.transaction((client) => sealNext(client, writer, adoptedBy));
       if (sealed) this.unexported.set(writer, sealed.head);
-      if (!sealed || sealed.count < mostInBlock) return;
+      if (!sealed?.isMore) return;
     }
   }
 

@@ -17,6 +17,7 @@ const recorded = [
   'corsOrigins',
   'allowNetworks',
   'auditRetentionYears',
+  'disclosureRetentionYears',
   'publicUrl',
 ] as const satisfies readonly (keyof Settings)[];
 
@@ -40,7 +41,8 @@ export class SettingChanges implements OnApplicationBootstrap {
         'select name, value from audit_settings',
       );
       const former = new Map(rows.map(({ name, value }) => [name, value]));
-      const changed = [...present].filter(([name, value]) => former.get(name) !== value);
+      // What has never been given is told by nothing, at the first start of all too.
+      const changed = [...present].filter(([name, value]) => (former.get(name) ?? null) !== value);
       if (changed.length === 0) return;
       const entries = changed.map(([name, value]): NewEntry => ({
         action: 'setting.changed',

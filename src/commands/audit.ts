@@ -4,8 +4,10 @@ import { entryFromRow, type EntryRow } from '../audit/audit-entry.js';
 import { HeadKey } from '../audit/head-key.js';
 import { headsFolder } from '../audit/head-log.js';
 import { allSql } from '../audit/sql/read.js';
-import { verifyTrail, type Checked } from '../audit/verify/verify.js';
+import { summaryOf } from '../audit/verify/summary.js';
+import { verifyTrail } from '../audit/verify/verify.js';
 import { idFloor } from '../database/time-ids.js';
+import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
 import { calledAs, databaseUrlOf, failed, Mistake, settingsOfCommand } from './operator.js';
 
@@ -104,21 +106,21 @@ async function verify(
     onProgress: (soFar) => {
       if (performance.now() - told < progressMs) return;
       told = performance.now();
-      console.error(`… ${summary(soFar)}`);
+      console.error(`… ${summaryOf(soFar)}`);
     },
   });
   if (fault) {
     console.log(`BROKEN: ${fault.what} ${fault.which}: ${fault.why}.`);
-    console.log(`Before it: ${summary(checked)}.`);
+    console.log(`Before it: ${summaryOf(checked)}.`);
     process.exitCode = 1;
     return;
   }
-  console.log(`The trail holds: ${summary(checked)}.`);
-  if (checked.unsealed > 0) console.log(`${checked.unsealed} entries are in no block yet.`);
-  if (checked.unreadableHeads > 0) {
-    console.log(
-      `${checked.unreadableHeads} lines hold no head: a process ended while it wrote them.`,
-    );
+  console.log(`The trail holds: ${summaryOf(checked)}.`);
+  const { unsealed, unreadableHeads } = checked;
+  if (unsealed > 0) console.log(`In no block yet: ${counted(unsealed, 'entry', 'entries')}.`);
+  if (unreadableHeads > 0) {
+    const lines = counted(unreadableHeads, 'line');
+    console.log(`Without a head, since a process ended while it wrote: ${lines}.`);
   }
 }
 
@@ -129,10 +131,6 @@ async function trustedKeys(settings: Settings, named: readonly string[]): Promis
     throw error;
   });
   return new Set(own ? [own.publicKey, ...named] : named);
-}
-
-function summary({ entries, blocks, writers, attempts, heads }: Checked): string {
-  return `${entries} entries in ${blocks} blocks of ${writers} writers, ${attempts} attempts of deliveries, ${heads} heads`;
 }
 
 async function exportAll(client: pg.Client, { from, to }: Span): Promise<void> {

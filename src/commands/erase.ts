@@ -6,6 +6,7 @@ import { Erasure } from '../erasure/erasure.js';
 import { reportOn, reportText } from '../erasure/erasure-report.js';
 import { ErasureRefused } from '../erasure/patient-record.js';
 import { Outbox } from '../events/outbox/outbox.js';
+import { counted } from '../platform/counted.js';
 import { Logger } from '../platform/logger.js';
 import { DataKeys } from '../sealing/data-keys.js';
 import { loadMasterKeys } from '../sealing/load-master-keys.js';
@@ -95,7 +96,7 @@ function parse(args: string[]) {
 
 /** Beside the report, so that its output stays the report alone. */
 function progress(eventsSeen: number): void {
-  process.stderr.write(`${eventsSeen} events looked at\n`);
+  process.stderr.write(`${counted(eventsSeen, 'event')} looked at\n`);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) =>

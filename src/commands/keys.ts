@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { CommandAudit } from '../audit/command-audit.js';
+import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
 import { countKeysOf, keyStatus, renewDataKeys, rewrapAll, shred } from '../sealing/key-care.js';
 import { loadMasterKeys } from '../sealing/load-master-keys.js';
@@ -102,15 +103,21 @@ async function rotate(
   { by = userOfCommand(), dataKeys = false }: Order,
 ): Promise<void> {
   const audit = await CommandAudit.open(client, settings, 'keys rotate', by);
+  // Many transactions follow: of a rotation that is killed midway this is on record, and a hub seals it.
+  await audit.record({
+    action: 'data_key.rotation_began',
+    detail: { masterKeyId: master.firstId, dataKeys },
+  });
   const done = await rewrapAll(client, master, (count, left) =>
     console.log(`${count} wrapped anew, ${left} left`),
   );
-  console.log(done === 0 ? 'Nothing was left to wrap anew.' : `${done} data keys wrapped anew.`);
+  console.log(
+    done === 0 ? 'Nothing was left to wrap anew.' : `${counted(done, 'data key')} wrapped anew.`,
+  );
   const retired = dataKeys ? await renewDataKeys(client, master, randomBytes(32)) : 0;
   if (dataKeys) {
-    console.log(
-      `${retired} data keys only open from now on; new ones are made as they are needed.`,
-    );
+    const former = counted(retired, 'data key');
+    console.log(`From now on only for opening: ${former}; new ones are made as they are needed.`);
   }
   const detail = { masterKeyId: master.firstId, wrapped: done, retired };
   await audit.record({ action: 'data_key.rotated', detail });
@@ -119,7 +126,7 @@ async function rotate(
 
 async function status(client: pg.Client, master: MasterKeys): Promise<void> {
   const { wrapped, active, retired, destroyed } = await keyStatus(client);
-  console.log(`Data keys: ${active} encrypt, ${retired} only open, ${destroyed} are destroyed.`);
+  console.log(`Data keys: ${active} encrypting, ${retired} only opening, ${destroyed} destroyed.`);
   for (const id of master.ids) {
     const count = wrapped.find((each) => each.id === id)?.count ?? 0;
     const note =
@@ -142,7 +149,7 @@ async function destroy(
   if (count === 0) throw new Mistake(`There is no key of the practice ${practice} to destroy.`);
   if (!yes) {
     throw new Mistake(
-      `This would destroy ${count} keys of the practice ${practice}: the payloads of its events, kept answers and what receivers answered could never be read again, and what is not delivered yet would be withheld. Say --yes to do it. Backups and copies of the database still hold the keys, wrapped: see docs/at-rest.md.`,
+      `This would destroy ${counted(count, 'key')} of the practice ${practice}: the payloads of its events, kept answers and what receivers answered could never be read again, and what is not delivered yet would be withheld. Say --yes to do it. Backups and copies of the database still hold the keys, wrapped: see docs/at-rest.md.`,
     );
   }
   const audit = await CommandAudit.open(client, settings, 'keys shred', by);
@@ -150,7 +157,7 @@ async function destroy(
     audit.record({ action: 'data_key.destroyed', practiceId: practice, detail: { count } }),
   );
   await audit.close();
-  console.log(`${destroyed} keys of the practice ${practice} are destroyed.`);
+  console.log(`Destroyed: ${counted(destroyed, 'key')} of the practice ${practice}.`);
 }
 
 main(process.argv.slice(2)).catch(failed);

@@ -19,8 +19,8 @@ export class DisclosuresController {
   @ApiExtraModels(DisclosurePage, DisclosureResource)
   @ApiOkResponse({
     description:
-      'What was disclosed about the patient to partners, newest first; kept for six years, also when the patient was ' +
-      'deleted or erased. As NDJSON it is all of them in one answer, and `limit` does not count.',
+      'What was disclosed about the patient to partners, newest first; kept for six years or more, also when the ' +
+      'patient was deleted or erased. As NDJSON it is all of them in one answer, and `limit` does not count.',
     content: {
       'application/json': { schema: { $ref: getSchemaPath(DisclosurePage) } },
       [ndjsonType]: { schema: { $ref: getSchemaPath(DisclosureResource) } },

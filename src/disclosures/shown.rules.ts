@@ -1,5 +1,5 @@
 import type { EventType } from '../events/catalog/catalog.js';
-import { typesAbout, typesOfEntry } from '../events/catalog/resources.js';
+import { typesAbout, typesOfEntry, typesReadUnder } from '../events/catalog/resources.js';
 import { payloadModes, type PayloadMode } from '../events/catalog/fields.js';
 
 /** Something about a person that a partner is about to be shown. */
@@ -22,7 +22,7 @@ interface Kind {
   patient?: 'id' | 'patientId';
   account?: 'id' | 'accountId';
   /** Types of events of which any, granted, lets it be read. */
-  typesOf(item: unknown): EventType[];
+  typesOf(item: unknown): readonly EventType[];
 }
 
 const entry: Kind = {
@@ -35,12 +35,12 @@ const entry: Kind = {
 
 /** What routes give that is about persons, by the last name of their address. */
 const kinds: Readonly<Record<string, Kind>> = {
-  // Also of whoever has an appointment that may be known of.
+  // Whoever has an appointment that may be known of is read under that, which no field tells.
   patients: {
     what: 'patient',
     patient: 'id',
     account: 'accountId',
-    typesOf: () => [...typesAbout('patients'), ...typesAbout('appointments')],
+    typesOf: (item) => typesReadUnder(item) ?? typesAbout('patients'),
   },
   appointments: {
     what: 'appointment',

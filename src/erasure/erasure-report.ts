@@ -1,5 +1,6 @@
 import type { EnginePool } from '../database/engine-pool.js';
 import { subjectSql } from '../disclosures/sql/disclosures.js';
+import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
 import type { Counts, ErasureRow } from './patient-record.js';
 import { applicationsSql, keptSql, recipientsSql } from './sql/report.js';
@@ -77,7 +78,7 @@ export async function reportOn(
     requestedAt,
     finishedAt: isPreview ? null : erasure.finished_at,
     erased: erasure.counts,
-    kept: keptOf(kept, recipients, erasure.account_ids),
+    kept: keptOf(kept, recipients, erasure.account_ids, settings),
     recipients,
     applications: applications.rows,
     underWay: underWayOf(requestedAt, settings),
@@ -93,6 +94,7 @@ function keptOf(
   { appointments, entries, holders }: KeptRow,
   recipients: readonly Recipient[],
   erasedAccounts: readonly string[],
+  { disclosureRetentionYears, auditRetentionYears }: Settings,
 ): ErasureReport['kept'] {
   const disclosures = recipients.reduce((sum, recipient) => sum + recipient.disclosures, 0);
   const others = holders.filter((id) => !erasedAccounts.includes(id)).length;
@@ -115,9 +117,13 @@ function keptOf(
     {
       what: 'disclosures',
       count: disclosures,
-      why: 'the account of who was told what is owed for six years; it has ids and no names',
+      why: `the account of who was told what is owed to the patient, and kept for ${counted(disclosureRetentionYears, 'year')}; it has ids and no names`,
     },
-    { what: 'audit entries', count: 0, why: 'who did what is kept for six years, by ids' },
+    {
+      what: 'audit entries',
+      count: 0,
+      why: `who did what is kept for ${counted(auditRetentionYears, 'year')}, by ids`,
+    },
   ];
   return all.filter(({ what, count }) => count > 0 || what === 'audit entries');
 }
@@ -152,18 +158,18 @@ export function reportText(report: ErasureReport): string {
     ...list(
       'Erased',
       inOrder(erased).map(
-        ([what, count]) => `${String(count).padStart(7)}  ${labels[what] ?? what}`,
+        ([what, count]) => `${String(count).padStart(7)}  ${labelOf(what, count)}`,
       ),
     ),
     ...list(
       'Kept',
-      kept.map(({ what, count, why }) => `${count > 0 ? `${count} ` : ''}${what}: ${why}`),
+      kept.map(({ what, count, why }) => `${keptLabel(what, count)}: ${why}`),
     ),
     ...list(
       'Partners who were told of the patient, and whom the practice may ask to erase it',
       recipients.map(
         ({ partnerId, name, disclosures, unconfirmed, first, last, modes }) =>
-          `${name ?? 'unknown'} (${partnerId}): ${disclosures} times, ${unconfirmed} of them unconfirmed, ` +
+          `${name ?? 'unknown'} (${partnerId}): ${counted(disclosures, 'time')}, ${unconfirmed} of them unconfirmed, ` +
           `${time(first)} to ${time(last)}, ${modes.join(', ')}`,
       ),
     ),
@@ -184,14 +190,28 @@ function inOrder(counts: Counts): [what: string, count: number][] {
   return Object.entries(counts).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
 }
 
-const labels: Record<string, string> = {
-  patients: 'patient record',
-  accounts: 'account holders',
-  appointments: 'appointments: note, reason, type, numbers in other systems',
-  ledgerEntries: 'ledger entries: names and free text',
-  externalIds: 'numbers in other systems',
-  events: 'payloads of events',
-  deliveries: 'webhooks that were still to be sent',
-  responses: 'answers of receivers',
-  answers: 'kept answers to requests',
+/** What is counted, of one and of more. */
+const labels: Record<string, readonly [one: string, many: string]> = {
+  patients: ['patient record', 'patient records'],
+  accounts: ['account holder', 'account holders'],
+  appointments: [
+    'appointment: note, reason, type, numbers in other systems',
+    'appointments: note, reason, type, numbers in other systems',
+  ],
+  ledgerEntries: ['ledger entry: names and free text', 'ledger entries: names and free text'],
+  externalIds: ['number in another system', 'numbers in other systems'],
+  events: ['payload of an event', 'payloads of events'],
+  deliveries: ['webhook that was still to be sent', 'webhooks that were still to be sent'],
+  responses: ['answer of a receiver', 'answers of receivers'],
+  answers: ['kept answer to a request', 'kept answers to requests'],
 };
+
+function labelOf(what: string, count: number): string {
+  return labels[what]?.[count === 1 ? 0 : 1] ?? what;
+}
+
+/** What is not counted has no number: nobody looks through the audit trail for it. */
+function keptLabel(what: string, count: number): string {
+  if (count === 0) return what;
+  return counted(count, what.replace(/ies$/, 'y').replace(/s$/, ''), what);
+}

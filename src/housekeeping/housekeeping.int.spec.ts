@@ -80,6 +80,11 @@ describe('housekeeping', () => {
     const kept = 'select tableoid::regclass::text as place from disclosures';
     expect((await hub.database.query(kept)).rows).toEqual([{ place: first }]);
     await expect(hub.database.query('delete from disclosures')).rejects.toThrow('append-only');
+    const all = await partitions('disclosures');
+    expect(all).toEqual(expect.arrayContaining(['disclosures_default', first]));
+    for (const name of all) {
+      await expect(hub.database.query(`truncate ${name}`)).rejects.toThrow('append-only');
+    }
     const years = (count: number) => new Date(Date.now() + count * 365.25 * 86_400_000);
     await housekeeping.dropExpired(years(5));
     expect((await hub.database.query(kept)).rows).toHaveLength(1);

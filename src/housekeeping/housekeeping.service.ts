@@ -95,7 +95,7 @@ export class HousekeepingService implements OnModuleDestroy {
   async dropExpired(now?: Date): Promise<void> {
     const today = now ?? (await databaseTime(this.pool));
     for (const table of partitionedTables) {
-      const days = retentionOf(table, this.settings.eventRetentionDays);
+      const days = retentionOf(table, this.settings);
       const cutoff = new Date(today.getTime() - days * dayMs);
       const expired = await this.pool.transaction(async (client) =>
         (await partitionsOf(client, table)).filter(({ to }) => to <= cutoff),
@@ -171,7 +171,7 @@ export async function preparePartitions(pool: EnginePool, settings: Settings): P
     // Attaching locks the default partition: behind a long reader, a dump say, everybody else would queue.
     await client.query(`set local lock_timeout = '3s'`);
     for (const table of partitionedTables) {
-      const days = partitionDays(retentionOf(table, settings.eventRetentionDays));
+      const days = partitionDays(retentionOf(table, settings));
       await createAhead(client, table, today, days);
     }
   });

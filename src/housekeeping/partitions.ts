@@ -1,4 +1,5 @@
 import type { PoolClient } from 'pg';
+import type { Settings } from '../platform/settings.js';
 
 /** Tables in ranges of time-ordered ids (UUIDv7): a partition is a span of days, and an id names its partition. */
 export const partitionedTables = [
@@ -28,17 +29,23 @@ const fillOf: Record<PartitionedTable, number> = {
   disclosures: 100,
 };
 
-/** Tables whose rows nobody may delete, and what sees to it; moving them between partitions is no deletion. */
+/**
+ * Tables whose rows nobody may delete, and what sees to it; moving them between partitions is no deletion. Partitions
+ * inherit it, but not the guard against TRUNCATE, which looks at the table that a statement names.
+ */
 const guardOf: Partial<Record<PartitionedTable, string>> = {
   disclosures: 'disclosures_append_only',
 };
 
-/** What was disclosed is accounted for over six years (45 CFR 164.528(a)(1)), long after the events are gone. */
-const accountingDays = 6 * 366;
-
-/** How long a table's rows are kept, in days. */
-export function retentionOf(table: PartitionedTable, eventRetentionDays: number): number {
-  return table === 'disclosures' ? accountingDays : eventRetentionDays;
+/** How long a table's rows are kept, in days: what was disclosed for years, long after the events are gone. */
+export function retentionOf(
+  table: PartitionedTable,
+  {
+    eventRetentionDays,
+    disclosureRetentionYears,
+  }: Pick<Settings, 'eventRetentionDays' | 'disclosureRetentionYears'>,
+): number {
+  return table === 'disclosures' ? disclosureRetentionYears * 366 : eventRetentionDays;
 }
 
 export interface Partition {
@@ -121,6 +128,12 @@ export async function createAhead(
     await client.query(
       `alter table ${table} attach partition ${name} for values from ('${bounds.from}') to ('${bounds.to}')`,
     );
+    if (guard) {
+      await client.query(
+        `create trigger ${name}_no_truncate before truncate on ${name}
+         for each statement execute function public.hub_refuse_change()`,
+      );
+    }
   }
 }
 

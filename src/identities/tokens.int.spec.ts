@@ -137,8 +137,8 @@ describe('a token', () => {
 
   it('of a partner shows what its grants do, of fewer practices where it says so', async () => {
     const partner = await aPartner(hub);
-    await aGrant(hub, practice, partner);
-    await aGrant(hub, other, partner);
+    const grant = await aGrant(hub, practice, partner);
+    const elsewhere = await aGrant(hub, other, partner);
     const own = await asPartner(hub, partner);
     const whole = await as(await minted({}, own), 'GET', '/v1/me');
     expect(whole.body).toMatchObject({ kind: 'partner' });
@@ -148,6 +148,22 @@ describe('a token', () => {
     expect((await as(token, 'GET', paymentsOf(practice))).status).toBe(200);
     expect((await as(token, 'GET', paymentsOf(other))).status).toBe(404);
     expect((await as(token, 'GET', patientsOf(practice))).status).toBe(404);
+    const grants = await as(token, 'GET', '/v1/grants');
+    expect(grants.body.data).toEqual([expect.objectContaining({ id: grant.id })]);
+    expect((await as(token, 'GET', `/v1/grants/${grant.id}`)).status).toBe(200);
+    expect((await as(token, 'GET', `/v1/grants/${elsewhere.id}`)).status).toBe(404);
+    expect((await own.api('GET', '/v1/grants')).body.data).toHaveLength(2);
+  });
+
+  it('of an application with fewer practices shows what these grant', async () => {
+    const partner = await aPartner(hub);
+    const grant = await aGrant(hub, practice, partner);
+    const elsewhere = await aGrant(hub, other, partner);
+    const token = await minted({ practiceIds: [practice.id], scopes: ['read'] });
+    const { body } = await as(token, 'GET', '/v1/grants?limit=200');
+    const ids = body.data.map(({ id }: { id: string }) => id);
+    expect(ids).toContain(grant.id);
+    expect(ids).not.toContain(elsewhere.id);
   });
 
   it('of the operator is the operator’s, of all practices', async () => {

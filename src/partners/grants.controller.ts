@@ -1,6 +1,10 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
+import {
+  OpenToApplications,
+  OpenToPartners,
+  WithinReach,
+} from '../platform/access/access.guard.js';
 import { IdOf } from '../platform/http/input.pipe.js';
 import { ListRoute, type Page } from '../platform/http/lists.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
@@ -13,6 +17,7 @@ import { GrantsService } from './grants.service.js';
 @Controller('v1/grants')
 @OpenToApplications()
 @OpenToPartners()
+@WithinReach()
 export class GrantsController {
   constructor(private readonly grants: GrantsService) {}
 

@@ -175,13 +175,18 @@ export class GrantsService implements OnModuleInit {
   }
 }
 
-/** A partner's own, with a test key those of sandboxes; an application's practices'; the operator's all. */
-function withinReach({ kind, actor, practices, sandbox }: Caller): FindOptionsWhere<Grant> {
+/**
+ * A partner's own, with a test key those of sandboxes; an application's practices'; the operator's all. With a token of
+ * fewer practices than its key only theirs.
+ */
+function withinReach({ kind, actor, practices, sandbox, token }: Caller): FindOptionsWhere<Grant> {
   if (practices === null) return {};
-  if (kind !== 'partner') return { practiceId: In([...practices]) };
+  const ofPractices = { practiceId: In([...practices]) };
+  if (kind !== 'partner') return ofPractices;
   return {
     partnerId: actor.slice('partners/'.length),
     ...(sandbox !== null && { sandbox }),
+    ...(token === 'narrowed' && ofPractices),
   };
 }
 

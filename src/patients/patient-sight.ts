@@ -1,5 +1,6 @@
 import { Raw, type EntityManager, type FindOperator } from 'typeorm';
-import { typesAbout } from '../events/catalog/resources.js';
+import type { EventType } from '../events/catalog/catalog.js';
+import { readUnder, typesAbout } from '../events/catalog/resources.js';
 import type { Caller } from '../platform/access/caller.js';
 import { seen, sightOf, wider, type Sight } from '../platform/access/granted.js';
 import { ofNobodyRestricted } from '../platform/access/restricted.js';
@@ -37,16 +38,26 @@ export class PatientSight {
     return [ofNobodyRestricted(), Raw((id) => `exists (${hasAppointment} ${id})`)];
   }
 
-  /** As the caller reads them; one more query where those with appointments are read otherwise than the rest. */
+  /**
+   * As the caller reads them, each with what lets it; one more query where those with appointments are read otherwise
+   * than the rest.
+   */
   async show(manager: EntityManager, patients: readonly Patient[]): Promise<object[]> {
     const most = wider(this.ofAll, this.withAppointments);
-    const differs = this.ofAll !== 'none' && most !== this.ofAll;
-    const visiting = differs ? await visitingOf(manager, patients) : undefined;
-    return patients.map((patient) => {
-      const sight = !visiting || visiting.has(patient.id) ? most : this.ofAll;
-      return seen('patient', patientResource(patient), sight);
-    });
+    if (most === this.ofAll) {
+      return patients.map((patient) => shownTo(patient, most, typesAbout('patients')));
+    }
+    const visiting = this.ofAll === 'none' ? undefined : await visitingOf(manager, patients);
+    return patients.map((patient) =>
+      !visiting || visiting.has(patient.id)
+        ? shownTo(patient, most, typesAbout('appointments'))
+        : shownTo(patient, this.ofAll, typesAbout('patients')),
+    );
   }
+}
+
+function shownTo(patient: Patient, sight: Sight, types: readonly EventType[]): object {
+  return readUnder(seen('patient', patientResource(patient), sight), types);
 }
 
 async function visitingOf(

@@ -45,6 +45,11 @@ describe('settings', () => {
     expect(message).not.toContain('short-secret');
   });
 
+  it('let nobody keep what was disclosed for less than the law asks for', () => {
+    expect(problemsOf({ HUB_DISCLOSURE_RETENTION_YEARS: '5' })).toContain('from 6 to 100');
+    expect(readSettings({}).disclosureRetentionYears).toBe(6);
+  });
+
   it('want a user and a password for SASL', () => {
     expect(problemsOf({ HUB_KAFKA_SASL_MECHANISM: 'plain' })).toContain('HUB_KAFKA_SASL_PASSWORD');
   });

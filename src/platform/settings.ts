@@ -223,6 +223,12 @@ const definitions = {
     read: integer(1, 100),
     fallback: '6',
   }),
+  disclosureRetentionYears: withDefault({
+    env: 'HUB_DISCLOSURE_RETENTION_YEARS',
+    doc: 'How long it is kept what was disclosed of patients to whom. At least the six years that a patient may ask about (45 CFR 164.528(a)(1)).',
+    read: integer(6, 100),
+    fallback: '6',
+  }),
   grantExpiryNoticeDays: withDefault({
     env: 'HUB_GRANT_EXPIRY_NOTICE_DAYS',
     doc: "How many days before a grant's end grant.expiring tells its partner.",

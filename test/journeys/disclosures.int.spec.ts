@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../support/eventually.js';
+import { book } from '../support/factories-appointments.js';
 import { anAccount, anEntry, aPatient, aPractice } from '../support/factories-patients.js';
 import { aGrant, aPartnerWithKey, type Partner } from '../support/partners.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
@@ -127,5 +128,34 @@ describe('what webhooks tell partners', () => {
     });
     const path = `/v1/practices/${silent.id}/patients/${unheard.id}/disclosures`;
     expect((await hub.api('GET', path)).body.data).toEqual([]);
+  });
+});
+
+describe('what partners read', () => {
+  it('is told as it was shown, also where a wider grant is about others in the same list', async () => {
+    const clinic = await aPractice(hub);
+    const [visiting, other] = [await aPatient(hub, clinic), await aPatient(hub, clinic)];
+    const of = { practiceId: clinic.id, patientId: visiting.id, accountId: visiting.accountId };
+    await book(hub, of, '2031-03-10T15:30:00Z');
+    const reader = await aPartnerWithKey(hub);
+    // The older one: by age alone it would be told of both.
+    const visits = { eventTypes: ['appointment.*'], readMode: 'full', purpose: 'Recall letters' };
+    const wide = await aGrant(hub, clinic, reader, visits);
+    const about = { eventTypes: ['patient.*'], readMode: 'minimum', purpose: 'Statistics' };
+    const narrow = await aGrant(hub, clinic, reader, about);
+    const patients = `/v1/practices/${clinic.id}/patients`;
+    const { data } = (await reader.api('GET', patients)).body;
+    expect(data.map((each: any) => [each.id, 'givenName' in each])).toEqual([
+      [visiting.id, true],
+      [other.id, false],
+    ]);
+    expect((await reader.api('GET', `${patients}/${other.id}`)).status).toBe(200);
+    const told = async ({ id }: any) => {
+      const { body } = await hub.api('GET', `${patients}/${id}/disclosures`);
+      return body.data.map(({ mode, grantId, purpose }: any) => [mode, grantId, purpose]);
+    };
+    expect(await told(visiting)).toEqual([['full', wide.id, 'Recall letters']]);
+    const asOther = ['minimum', narrow.id, 'Statistics'];
+    expect(await told(other)).toEqual([asOther, asOther]);
   });
 });

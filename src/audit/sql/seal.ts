@@ -5,11 +5,23 @@ import { blockColumns } from '../block.js';
 export const lockWriterSql = `
   select clock_timestamp()::timestamptz(3) as now from audit_writers where id = $1 for update`;
 
-/** The oldest of what a writer's chain does not hold yet. */
+/**
+ * The oldest of what a writer's chain does not hold yet: at most $2 entries, and none after those that have $3 ids of
+ * deliveries among them. How many an entry has follows from its size (16 bytes each), since counting would read the
+ * whole list. By a limit, so that each entry is looked up by its key. `waiting`: how many there were to take.
+ */
 export const takeUnsealedSql = `
+  with oldest as materialized (select id from audit_unsealed where writer = $1 order by id limit $2),
+  counted as (
+    select oldest.id, sum(ids) over (order by oldest.id) - ids as before
+    from oldest
+    left join lateral (select pg_column_size(delivery_ids) / 16 from audit_entries where id = oldest.id limit 1)
+      as entry (entry_ids) on true
+    cross join lateral (values (coalesce(entry_ids, 0))) as its (ids)
+  )
   delete from audit_unsealed
-  where writer = $1 and id in (select id from audit_unsealed where writer = $1 order by id limit $2)
-  returning id`;
+  where writer = $1 and id in (select id from counted where before < $3)
+  returning id, (select count(*)::int from oldest) as waiting`;
 
 // The bounds let the executor leave out the partitions that hold none of them.
 const amongIds = `from audit_entries where id = any($1::uuid[]) and id >= $2::uuid and id <= $3::uuid`;

@@ -70,3 +70,18 @@ export function typesOfEntry(kind: string): EventType[] {
     return !fields.kind || (fields.kind.schema('full').enum as string[]).includes(kind);
   });
 }
+
+/**
+ * Where a shown resource says which types of events let it be read, where its fields do not tell: for the account of
+ * what was disclosed. A symbol, which JSON leaves out.
+ */
+const under = Symbol('readUnder');
+
+export function readUnder(shown: object, types: readonly EventType[]): object {
+  return { ...shown, [under]: types };
+}
+
+/** The types that `readUnder` has noted; undefined where nothing was. */
+export function typesReadUnder(shown: unknown): readonly EventType[] | undefined {
+  return (shown as { [under]?: readonly EventType[] } | null)?.[under];
+}

@@ -24,8 +24,27 @@ export class Granted {
   }
 }
 
-const modesByWidth: readonly PayloadMode[] = ['full', 'minimum', 'thin'];
-const readsByWidth: readonly ReadMode[] = ['full', 'minimum'];
+/** All that anything is shown in, from nothing to everything. */
+const byWidth: readonly (Sight | PayloadMode)[] = ['none', 'thin', 'minimum', 'full', 'all'];
+
+/** The one that shows more. Pure. */
+export function wider<Mode extends Sight | PayloadMode>(a: Mode, b: Mode): Mode {
+  return byWidth.indexOf(b) > byWidth.indexOf(a) ? b : a;
+}
+
+/**
+ * Of some grants the one that decides: the one that shows the most, of equals the first. What is pushed, fetched and
+ * read in feeds goes by this rule. Pure.
+ */
+export function widestOf<Grant>(
+  grants: readonly Grant[],
+  modeOf: (grant: Grant) => Sight | PayloadMode,
+): Grant | undefined {
+  return grants.reduce<Grant | undefined>((widest, grant) => {
+    if (widest === undefined) return grant;
+    return wider(modeOf(widest), modeOf(grant)) === modeOf(widest) ? widest : grant;
+  }, undefined);
+}
 
 /**
  * How much of a practice's event a caller is shown: of a partner's grants that cover its type the most. Undefined
@@ -39,7 +58,7 @@ export function modeOfEvent(
   if (!reaches(caller, practiceId)) return undefined;
   if (caller.kind !== 'partner') return 'full';
   const covering = grantsOf(caller, practiceId).filter(({ covers }) => covers(type));
-  return modesByWidth.find((mode) => covering.some(({ payloadMode }) => payloadMode === mode));
+  return widestOf(covering, ({ payloadMode }) => payloadMode)?.payloadMode;
 }
 
 /**
@@ -49,7 +68,7 @@ export function modeOfEvent(
 export function sightOf(caller: Caller, practiceId: string, types: readonly string[]): Sight {
   if (caller.kind !== 'partner') return reaches(caller, practiceId) ? 'all' : 'none';
   const covering = grantsOf(caller, practiceId).filter(({ covers }) => types.some(covers));
-  return readsByWidth.find((mode) => covering.some(({ readMode }) => readMode === mode)) ?? 'none';
+  return widestOf(covering, ({ readMode }) => readMode)?.readMode ?? 'none';
 }
 
 /** A resource as it is seen. Pure. */
@@ -73,12 +92,6 @@ export function assertMayAskFor(
   if (!sights.some(isHidden)) return;
   const detail = `What is granted to you does not show ${field}, so that you cannot ask for it.`;
   throw invalidParameter(parameter, 'field_hidden', detail);
-}
-
-/** The one that shows more. Pure. */
-export function wider(a: Sight, b: Sight): Sight {
-  const order: readonly Sight[] = ['none', 'minimum', 'full', 'all'];
-  return order.indexOf(a) > order.indexOf(b) ? a : b;
 }
 
 function grantsOf(caller: Caller, practiceId: string | null): readonly Granted[] {

@@ -48,7 +48,7 @@ export async function checkEndpoint(
   const unknownPractices = await practiceErrors(tx, standing, practiceIds ?? []);
   const isKnown = unknownTypes.length + unknownPractices.length === 0;
   const errors = [
-    ...(url === undefined ? [] : urlErrors(client, url)),
+    ...(url === undefined ? lackingUrl(change, current) : urlErrors(client, url)),
     ...unknownTypes,
     ...(isKnown ? grantFaults(standing, change, current) : []),
     ...headerErrors(headers ?? {}),
@@ -99,6 +99,13 @@ export function wantedBy(change: EndpointChange, current?: Endpoint): Wanted {
     eventTypes: change.eventTypes ?? current?.eventTypes ?? [],
     practiceIds: practiceIds && practiceIds.map((id) => id.toLowerCase()),
   };
+}
+
+/** Headers are sealed with the address: where that does not open, there is nothing to seal them with. */
+function lackingUrl({ headers }: EndpointChange, current?: Endpoint): ProblemError[] {
+  if (current?.url !== null || headers === undefined) return [];
+  const detail = 'The address cannot be read any more. Give it with the headers.';
+  return [{ pointer: '/url', code: 'required', detail }];
 }
 
 function urlErrors(client: WebhookClient, url: string): ProblemError[] {

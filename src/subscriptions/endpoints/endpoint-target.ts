@@ -1,3 +1,4 @@
+import { Problem } from '../../platform/http/problem.js';
 import { bindingOfSecret, bindingOfTarget } from '../../sealing/bindings.js';
 import type { DataKeys } from '../../sealing/data-keys.js';
 
@@ -7,10 +8,14 @@ export interface EndpointTarget {
   headers: Record<string, string> | null;
 }
 
-/** Thrown where an endpoint's address or secrets cannot be opened: they were tampered with. */
-export class EndpointUnreadable extends Error {
-  constructor(readonly endpointId: string) {
-    super('What is sealed of an endpoint cannot be opened');
+/** Thrown where an endpoint cannot be called, since its address or secrets do not open: they were tampered with. */
+export class EndpointUnreadable extends Problem {
+  constructor() {
+    super(
+      409,
+      'endpoint_unreadable',
+      'What the hub keeps of this endpoint does not open any more. Where its url is null, give url and headers anew; else rotate its secret, with overlapSeconds 0.',
+    );
   }
 }
 
@@ -22,18 +27,17 @@ export function sealTarget(
   return keys.own.seal(JSON.stringify({ url, headers }), bindingOfTarget(endpointId));
 }
 
-/** @throws EndpointUnreadable for the first one that does not open. */
+/** In the same order; null for one that does not open, which keeps nobody from the others. */
 export async function openTargets(
   keys: Pick<DataKeys, 'open'>,
   sealed: readonly { id: string; sealedTarget: Buffer }[],
-): Promise<EndpointTarget[]> {
+): Promise<(EndpointTarget | null)[]> {
   const opened = await keys.open(
     sealed.map(({ id, sealedTarget }) => ({ sealed: sealedTarget, binding: bindingOfTarget(id) })),
   );
-  return opened.map((text, i) => {
-    if (typeof text !== 'string') throw new EndpointUnreadable(sealed[i]!.id);
-    return JSON.parse(text) as EndpointTarget;
-  });
+  return opened.map((text) =>
+    typeof text === 'string' ? (JSON.parse(text) as EndpointTarget) : null,
+  );
 }
 
 /** All that calling an endpoint takes and nobody may know. */
@@ -50,9 +54,10 @@ export async function openSecrets(
   sealedSecrets: readonly Buffer[],
 ): Promise<OpenSecrets> {
   const [target] = await openTargets(keys, [{ id, sealedTarget }]);
+  if (!target) throw new EndpointUnreadable();
   const binding = bindingOfSecret(id);
   const opened = await keys.open(sealedSecrets.map((sealed) => ({ sealed, binding })));
   const secrets = opened.filter((secret) => typeof secret === 'string');
-  if (secrets.length < opened.length) throw new EndpointUnreadable(id);
-  return { ...target!, secrets };
+  if (secrets.length < opened.length) throw new EndpointUnreadable();
+  return { ...target, secrets };
 }

@@ -73,8 +73,14 @@ export class EndpointResource extends EndpointSettingsResource {
   @ApiProperty({ example: 'operator' })
   owner: string;
 
-  @ApiProperty({ format: 'uri' })
-  url: string;
+  @ApiProperty({
+    type: String,
+    format: 'uri',
+    nullable: true,
+    description:
+      'Null where the hub cannot open what it keeps of the address and the headers: nothing is sent until both are given anew.',
+  })
+  url: string | null;
 
   @ApiProperty({ type: [String] })
   eventTypes: string[];

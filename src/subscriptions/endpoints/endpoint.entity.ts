@@ -24,7 +24,8 @@ export class Endpoint {
   @Column('bytea')
   sealedTarget: Buffer;
 
-  url: string;
+  /** Null where what is sealed does not open. */
+  url: string | null;
 
   /** The owner's own, sent with each webhook; they may be secrets. */
   headers: Record<string, string> | null;

@@ -6,6 +6,7 @@ import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
 import { notFound } from '../../platform/http/problem.js';
 import { bindingOfSecret } from '../../sealing/bindings.js';
+import { erasedMark } from '../../sealing/data-key.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
 import { checkEndpoint, standingOf, wantedBy } from './endpoint-checks.js';
@@ -165,7 +166,7 @@ export class EndpointsService {
     const columns = {
       ...plain,
       ...((change.url !== undefined || wanted !== undefined) && {
-        sealedTarget: sealTarget(this.keys, endpoint.id, { url, headers }),
+        sealedTarget: this.seal(endpoint.id, url, headers),
       }),
       ...(change.practiceIds && { practiceIds: practicesOf(change) }),
       // Whoever switches it on or off has looked at the hub's reason.
@@ -201,7 +202,7 @@ export class EndpointsService {
 
   /** Leaves a tombstone; what is open for it is withheld, the rest of a large backlog by `EndpointRemains.withholdRest`. */
   async bury(tx: Tx, endpoint: Endpoint): Promise<void> {
-    const sealed = sealTarget(this.keys, endpoint.id, { url: endpoint.url, headers: null });
+    const sealed = this.seal(endpoint.id, endpoint.url, null);
     await tx.query(buryEndpointSql, [endpoint.id, await databaseTime(tx), sealed]);
     await tx.query(deleteCounterSql, [endpoint.id]);
     await this.remains.withholdSome(tx, endpoint.id);
@@ -210,9 +211,16 @@ export class EndpointsService {
 
   private async open(endpoints: readonly Endpoint[]): Promise<void> {
     const targets = await openTargets(this.keys, endpoints);
-    endpoints.forEach((endpoint, i) => Object.assign(endpoint, targets[i]));
+    endpoints.forEach((endpoint, i) => Object.assign(endpoint, targets[i] ?? unreadable));
+  }
+
+  /** What does not open any more is not kept. */
+  private seal(id: string, url: string | null, headers: Endpoint['headers']): Buffer {
+    return url === null ? erasedMark : sealTarget(this.keys, id, { url, headers });
   }
 }
+
+const unreadable = { url: null, headers: null };
 
 /** What decides which events are for an endpoint: a replay has matched by what it was before. */
 const narrowing = ['eventTypes', 'practiceIds', 'filter', 'excludeOwn', 'payloadMode'] as const;

@@ -26,8 +26,8 @@ export function firstStanding(wish: { enabled?: boolean; ownershipChallenge?: bo
  * @throws Problem 409 for enabling one that is unproven.
  */
 export function standingAfter(
-  endpoint: Standing & { url: string },
-  { url = endpoint.url, enabled }: { url?: string; enabled?: boolean },
+  endpoint: Standing & Pick<Endpoint, 'url'>,
+  { url = endpoint.url, enabled }: { url?: string | null; enabled?: boolean },
 ): Partial<Standing> {
   if (endpoint.ownership === 'assumed') return {};
   if (url !== endpoint.url) {

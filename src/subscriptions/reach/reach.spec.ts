@@ -53,6 +53,21 @@ describe('a reach', () => {
     expect(modes('minimum')).toEqual(['minimum', 'thin', 'minimum', 'minimum', 'minimum']);
   });
 
+  it('tells it under the widest, in whichever order grants are given, of equals under the first', () => {
+    const reach = Reach.from({
+      elm: [
+        grant('thin', ['*'], 'thin'),
+        grant('full', ['payment.*'], 'full'),
+        grant('later', ['payment.posted'], 'full'),
+        grant('minimum', ['*'], 'minimum'),
+      ],
+    });
+    const deciding = ['payment.posted', 'patient.created'].map((type) =>
+      reach.grantFor('elm', type),
+    );
+    expect(deciding.map((each) => each?.id)).toEqual(['full', 'minimum']);
+  });
+
   it('is less than another where something may be lost', () => {
     const [both, one] = [Reach.from(['elm', 'oak']), Reach.from(['elm'])];
     expect(one.isLessThan(both)).toBe(true);

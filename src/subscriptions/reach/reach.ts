@@ -1,4 +1,5 @@
 import { matcherOf } from '../../events/catalog/type-patterns.js';
+import { widestOf } from '../../platform/access/granted.js';
 import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
 
 /** What a practice has granted a partner, as far as it decides about events and accounts for them. */
@@ -33,7 +34,8 @@ class PracticeGrants {
   for(type: string): Grant | null {
     let grant = this.covering.get(type);
     if (grant === undefined) {
-      grant = this.grants.find((_, i) => this.matchers[i]!(type)) ?? null;
+      const covering = this.grants.filter((_, i) => this.matchers[i]!(type));
+      grant = widestOf(covering, ({ mode }) => mode) ?? null;
       this.covering.set(type, grant);
     }
     return grant;
