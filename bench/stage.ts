@@ -122,7 +122,8 @@ export class Stage {
   }
 }
 
-async function postmasterOf(url: string): Promise<number> {
+/** The process whose children serve its connections, for `cpuOf`. */
+export async function postmasterOf(url: string): Promise<number> {
   const client = new pg.Client(url);
   await client.connect();
   try {

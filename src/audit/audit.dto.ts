@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Instant, Text, Uuid } from '../platform/http/fields.js';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 import type { AuditEntry } from './audit-entry.js';
 
 export class AuditQuery extends ListQuery {
@@ -73,10 +73,4 @@ export class AuditEntryResource implements AuditEntry {
   writer: string;
 }
 
-export class AuditPage {
-  @ApiProperty({ type: [AuditEntryResource] })
-  data: AuditEntryResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class AuditPage extends PageType(AuditEntryResource) {}

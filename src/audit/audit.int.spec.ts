@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication, type Client } from '../../test/support/applications.js';
 import { eventually } from '../../test/support/eventually.js';
 import { aPatient, aPractice } from '../../test/support/factories-patients.js';
+import { fetchWhole } from '../../test/support/fetch-whole.js';
 import { aGrant, aPartner } from '../../test/support/partners.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../test/support/start-hub.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../../test/support/webhook-receiver.js';
@@ -108,7 +109,7 @@ describe('a read', () => {
 
   it('without a key is on record once a minute and address', async () => {
     for (const id of ['nobody-1', 'nobody-2']) {
-      await fetch(`${hub.url}${patients}`, { headers: { 'x-request-id': id } });
+      await fetchWhole(`${hub.url}${patients}`, { headers: { 'x-request-id': id } });
     }
     await eventually(async () => expect(await entriesOf('nobody-1')).toHaveLength(1));
     expect(await entriesOf('nobody-2')).toEqual([]);

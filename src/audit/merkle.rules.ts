@@ -6,7 +6,8 @@ import { hash } from 'node:crypto';
  * its size.
  *
  * Every webhook is a leaf, so this is measured. Hashes lie one behind the other in one buffer, and come from the
- * one-shot `hash` as hexadecimal text: 1.0 µs each and 0.1 to write it there; 2.3 µs as a buffer, 3.2 by `createHash`.
+ * one-shot `hash` as hexadecimal text: 1.0 µs each and 0.1 to write it there; 2.3 µs as a buffer, 3.2 by `createHash`
+ * (`npx tsx bench/hashes.ts`).
  */
 
 export const digestBytes = 32;

@@ -1,7 +1,7 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { payloadModes, type PayloadMode } from '../events/catalog/fields.js';
 import { Instant } from '../platform/http/fields.js';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 
 export const disclosureWays = ['webhook', 'fetch', 'feed'] as const;
 export type DisclosureWay = (typeof disclosureWays)[number];
@@ -85,10 +85,4 @@ export class DisclosureResource {
   onBehalfOf?: string;
 }
 
-export class DisclosurePage {
-  @ApiProperty({ type: [DisclosureResource] })
-  data: DisclosureResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class DisclosurePage extends PageType(DisclosureResource) {}

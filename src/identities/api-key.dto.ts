@@ -1,6 +1,6 @@
 import { ApiProperty, OmitType } from '@nestjs/swagger';
 import { Choices, Instant, OneOf, Text } from '../platform/http/fields.js';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 import { keyModes, scopes, type KeyMode, type Scope } from '../platform/access/api-key.js';
 
 export class NewApiKey {
@@ -62,10 +62,4 @@ export class CreatedApiKey extends ApiKeyResource {
   key: string;
 }
 
-export class ApiKeyPage {
-  @ApiProperty({ type: [ApiKeyResource] })
-  data: ApiKeyResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class ApiKeyPage extends PageType(ApiKeyResource) {}

@@ -1,5 +1,5 @@
 import { ApiProperty, PartialType } from '@nestjs/swagger';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 import { Text, TextList } from '../platform/http/fields.js';
 
 const mostPractices = 1000;
@@ -36,10 +36,4 @@ export class ApplicationResource extends NewApplication {
   updatedAt: Date;
 }
 
-export class ApplicationPage {
-  @ApiProperty({ type: [ApplicationResource] })
-  data: ApplicationResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class ApplicationPage extends PageType(ApplicationResource) {}

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { anApplication, asApplication, type Client } from '../../test/support/applications.js';
 import { eventually } from '../../test/support/eventually.js';
 import { aPatient, aPractice } from '../../test/support/factories-patients.js';
+import { fetchWhole } from '../../test/support/fetch-whole.js';
 import { aGrant, aPartner, asPartner } from '../../test/support/partners.js';
 import {
   callApi,
@@ -221,7 +222,7 @@ describe('a token that is not good', () => {
     await refused(foreignToken);
     // In an address it would lie in logs and histories.
     for (const name of ['token', 'access_token']) {
-      const answer = await fetch(`${hub.url}/v1/me?${name}=${token}`);
+      const answer = await fetchWhole(`${hub.url}/v1/me?${name}=${token}`);
       expect(answer.status).toBe(401);
     }
   });

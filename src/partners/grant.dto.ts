@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { payloadModes, type PayloadMode } from '../events/catalog/fields.js';
 import { readModes, type ReadMode } from '../platform/access/granted.js';
 import { Instant, OneOf, Text, TextList, Uuid } from '../platform/http/fields.js';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 import { grantStatuses, type GrantStatus } from './grant.entity.js';
 
 const mostTypes = 100;
@@ -131,10 +131,4 @@ export class GrantResource {
   updatedAt: Date;
 }
 
-export class GrantPage {
-  @ApiProperty({ type: [GrantResource] })
-  data: GrantResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class GrantPage extends PageType(GrantResource) {}

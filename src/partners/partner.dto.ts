@@ -1,6 +1,6 @@
 import { ApiProperty, PartialType } from '@nestjs/swagger';
 import { Text } from '../platform/http/fields.js';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 
 export class NewPartner {
   @Text({ example: 'Prairie Recalls' })
@@ -25,10 +25,4 @@ export class PartnerResource extends NewPartner {
   updatedAt: Date;
 }
 
-export class PartnerPage {
-  @ApiProperty({ type: [PartnerResource] })
-  data: PartnerResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class PartnerPage extends PageType(PartnerResource) {}

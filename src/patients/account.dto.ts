@@ -1,5 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { Email, Nested, NestedList, Text, Uuid } from '../platform/http/fields.js';
+import { PageType } from '../platform/http/lists.js';
 import { ExternalId, mostExternalIds } from '../platform/external-ids.js';
 
 export class AccountHolder {
@@ -67,10 +68,4 @@ export class AccountResource {
   updatedAt: string;
 }
 
-export class AccountPage {
-  @ApiProperty({ type: [AccountResource] })
-  data: AccountResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class AccountPage extends PageType(AccountResource) {}

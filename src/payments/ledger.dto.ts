@@ -10,7 +10,7 @@ import {
   Text,
   Uuid,
 } from '../platform/http/fields.js';
-import { ListQuery } from '../platform/http/lists.js';
+import { ListQuery, PageType } from '../platform/http/lists.js';
 import { ExternalId, mostExternalIds } from '../platform/external-ids.js';
 import {
   payerTypes,
@@ -171,10 +171,4 @@ export class EntryResource {
   version: number;
 }
 
-export class EntryPage {
-  @ApiProperty({ type: [EntryResource] })
-  data: EntryResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class EntryPage extends PageType(EntryResource) {}

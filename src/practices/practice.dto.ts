@@ -10,6 +10,7 @@ import {
   Uuid,
   Zone,
 } from '../platform/http/fields.js';
+import { PageType } from '../platform/http/lists.js';
 import { ExternalId, mostExternalIds } from '../platform/external-ids.js';
 import { practiceKinds, type PracticeKind } from './practice.entity.js';
 import { onLateChoices, type OnLate } from './reminder-rule.js';
@@ -119,10 +120,4 @@ export class PracticeResource extends OmitType(NewPractice, [
   updatedAt: string;
 }
 
-export class PracticePage {
-  @ApiProperty({ type: [PracticeResource] })
-  data: PracticeResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class PracticePage extends PageType(PracticeResource) {}

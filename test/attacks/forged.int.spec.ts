@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
+import { fetchWhole } from '../support/fetch-whole.js';
 import { accepts } from '../support/verify-webhook.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
 import { pathOf, someThings, type Things } from '../support/things.js';
@@ -144,7 +145,7 @@ describe('a key', () => {
       ['/v1/me', { authorization: `Bearer ${key.replace('live', 'test')}` }],
     ];
     for (const [path, headers] of asks) {
-      const { status } = await fetch(`${hub.url}${path}`, { headers });
+      const { status } = await fetchWhole(`${hub.url}${path}`, { headers });
       expect({ path, headers, status }).toEqual({ path, headers, status: 401 });
     }
   });

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { fetchWhole } from '../support/fetch-whole.js';
 import { routedBy } from '../support/routes.js';
 import { startTestHub, type TestHub } from '../support/start-hub.js';
 import { pathOf, rowsOf, someThings, type Things } from '../support/things.js';
@@ -202,7 +203,7 @@ describe('a body', () => {
 
   it('in another encoding than UTF-8 is refused, whatever it says', async () => {
     for (const type of ['application/json; charset=utf-16', 'application/json']) {
-      const answer = await fetch(`${hub.url}${patients}`, {
+      const answer = await fetchWhole(`${hub.url}${patients}`, {
         method: 'POST',
         headers: { authorization: `Bearer ${hub.key}`, 'content-type': type },
         body: new Uint8Array(Buffer.from(JSON.stringify(patient), 'utf16le')),

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { anApplication, asApplication, type Client } from '../support/applications.js';
 import { book } from '../support/factories-appointments.js';
 import { anEntry, aPatient, aPractice } from '../support/factories-patients.js';
+import { fetchWhole } from '../support/fetch-whole.js';
 import { aGrant, aPartner } from '../support/partners.js';
 import { documentedBy, isDocumentation, routedBy, type Route } from '../support/routes.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../support/start-hub.js';
@@ -122,7 +123,7 @@ describe('every route', () => {
 
   it('lets nobody in without a key, but to health and metrics', async () => {
     for (const route of routes()) {
-      const { status } = await fetch(`${hub.url}${route.path}`, { method: route.method });
+      const { status } = await fetchWhole(`${hub.url}${route.path}`, { method: route.method });
       const isOpen = open.includes(route.template);
       expect({ ...route, isOpen: status === 200 || status === 503 }).toEqual({ ...route, isOpen });
       if (!isOpen) expect({ ...route, status }).toEqual({ ...route, status: 401 });
@@ -175,7 +176,7 @@ describe('every route', () => {
       if (route.method !== 'GET' || operators.test(route.template)) continue;
       // Not everything is JSON.
       const headers = { authorization: `Bearer ${owner.key}` };
-      const { status } = await fetch(`${hub.url}${route.path}`, { headers });
+      const { status } = await fetchWhole(`${hub.url}${route.path}`, { headers });
       expect({ ...route, status }).toEqual({ ...route, status: 200 });
     }
   });
@@ -192,7 +193,7 @@ describe('every read of what may be a patient’s', () => {
       if (method !== 'GET' || !template.startsWith('/v1/')) continue;
       const requestId = crypto.randomUUID();
       const headers = { authorization: `Bearer ${hub.key}`, 'x-request-id': requestId };
-      await (await fetch(`${hub.url}${path}`, { headers })).body?.cancel();
+      await fetchWhole(`${hub.url}${path}`, { headers });
       const { rows } = await hub.database.query(
         'select action, actor, ip, detail from audit_entries where correlation_id = $1',
         [requestId],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { v7 as uuidv7 } from 'uuid';
 import { eventually } from '../support/eventually.js';
+import { fetchWhole } from '../support/fetch-whole.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../support/start-hub.js';
 
 let hub: TestHub;
@@ -237,7 +238,7 @@ describe('refuses', () => {
   });
 
   it('whoever has no key', async () => {
-    const answer = await fetch(`${hub.url}/v1/endpoints`);
+    const answer = await fetchWhole(`${hub.url}/v1/endpoints`);
     expect(answer.status).toBe(401);
   });
 });

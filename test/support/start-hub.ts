@@ -5,6 +5,7 @@ import pg from 'pg';
 import { startHub, type RunningHub } from '../../src/hub.js';
 import { Logger } from '../../src/platform/logger.js';
 import { readSettings } from '../../src/platform/settings.js';
+import { fetchWhole } from './fetch-whole.js';
 import { createTestDatabase } from './postgres.js';
 import { testMasterKey } from './sealed.js';
 
@@ -92,7 +93,7 @@ export async function callApi<T = any>(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<ApiAnswer<T>> {
-  const answer = await fetch(path.startsWith('http') ? path : `${url}${path}`, {
+  const answer = await fetchWhole(path.startsWith('http') ? path : `${url}${path}`, {
     method,
     headers: {
       authorization: `Bearer ${key}`,
@@ -101,10 +102,6 @@ export async function callApi<T = any>(
     },
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
-  const text = await answer.text();
-  return {
-    status: answer.status,
-    headers: answer.headers,
-    body: text ? JSON.parse(text) : undefined,
-  };
+  const { status, headers: sent, text } = answer;
+  return { status, headers: sent, body: text ? JSON.parse(text) : undefined };
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
+import { fetchWhole } from './fetch-whole.js';
 import { startWebhookReceiver, type WebhookReceiver } from './webhook-receiver.js';
 
 const secretOf = (fill: number) => `whsec_${Buffer.alloc(32, fill).toString('base64')}`;
@@ -13,7 +14,7 @@ afterEach(() => receiver.close());
 /** Signs with the published library, sends `body` whatever was signed, and resolves to the status. */
 async function post(path: string, body: string, secret = secretOf(1), signed = body) {
   const now = new Date();
-  const { status } = await fetch(receiver.url + path, {
+  const { status } = await fetchWhole(receiver.url + path, {
     method: 'POST',
     body,
     headers: {

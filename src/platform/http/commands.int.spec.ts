@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { eventually } from '../../../test/support/eventually.js';
+import { fetchWhole } from '../../../test/support/fetch-whole.js';
 import { startTestHub, type TestHub } from '../../../test/support/start-hub.js';
 
 let hub: TestHub;
@@ -104,7 +105,7 @@ describe('an idempotency key', () => {
 
 describe('requests', () => {
   it('need the key', async () => {
-    const none = await fetch(`${hub.url}/v1/practices`);
+    const none = await fetchWhole(`${hub.url}/v1/practices`);
     expect(none.status).toBe(401);
     expect(none.headers.get('content-type')).toContain('application/problem+json');
     expect(none.headers.get('www-authenticate')).toBe('Bearer');

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { anApplication, asApplication } from '../../../test/support/applications.js';
 import { eventually } from '../../../test/support/eventually.js';
 import { aPractice } from '../../../test/support/factories-patients.js';
+import { fetchWhole } from '../../../test/support/fetch-whole.js';
 import { callApi, startTestHub, type TestHub } from '../../../test/support/start-hub.js';
 import { spellKey } from '../access/api-key.js';
 import { addressOf, mostFailures } from './rate-limits.js';
@@ -64,7 +65,7 @@ describe('the limit of a key', () => {
       const answers = await Promise.all(
         Array.from({ length: 60 }, (_, i) => {
           const [path, authorization] = spellings[i % spellings.length]!;
-          return fetch(`${hub.url}${path}`, { headers: { authorization } });
+          return fetchWhole(`${hub.url}${path}`, { headers: { authorization } });
         }),
       );
       // Even where two windows share them, all together are let in twice at most.
@@ -76,7 +77,7 @@ describe('the limit of a key', () => {
 
   it('counts neither health nor metrics', async () => {
     const paths = Array.from({ length: 2 * perSecond }, () => `${hub.url}/health/live`);
-    const answers = await Promise.all(paths.map((path) => fetch(path)));
+    const answers = await Promise.all(paths.map((path) => fetchWhole(path)));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   });
 });
@@ -144,7 +145,7 @@ describe('keys that open nothing', () => {
 describe('a browser', () => {
   it('is told to run nothing of others, and to show nothing in their frames', async () => {
     for (const path of ['/docs', '/v1/me', '/openapi.json', '/nowhere']) {
-      const { headers } = await fetch(`${hub.url}${path}`);
+      const { headers } = await fetchWhole(`${hub.url}${path}`);
       expect({ path, policy: headers.get('content-security-policy') }).toEqual({
         path,
         policy: expect.stringContaining("default-src 'none'"),
@@ -157,7 +158,7 @@ describe('a browser', () => {
 
   it('may call from the pages that the operator names, and from no other', async () => {
     const preflight = (origin: string) =>
-      fetch(`${hub.url}/v1/practices`, {
+      fetchWhole(`${hub.url}/v1/practices`, {
         method: 'OPTIONS',
         headers: {
           origin,
@@ -173,7 +174,7 @@ describe('a browser', () => {
     const other = await preflight('https://elsewhere.example.com');
     expect(other.headers.get('access-control-allow-origin')).toBeNull();
     const closed = await startTestHub();
-    const { headers } = await fetch(`${closed.url}/v1/me`, { headers: { origin: portal } });
+    const { headers } = await fetchWhole(`${closed.url}/v1/me`, { headers: { origin: portal } });
     expect(headers.get('access-control-allow-origin')).toBeNull();
     await closed.close();
   });

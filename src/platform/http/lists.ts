@@ -1,5 +1,5 @@
-import { applyDecorators, SetMetadata } from '@nestjs/common';
-import { ApiOkResponse } from '@nestjs/swagger';
+import { applyDecorators, SetMetadata, type Type } from '@nestjs/common';
+import { ApiOkResponse, ApiProperty } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
 import { And, type FindOperator } from 'typeorm';
 import { Flag, Instant, Int, Text } from './fields.js';
@@ -54,6 +54,18 @@ export class DeletableListQuery extends ResourceListQuery {
 export interface Page<T> {
   data: T[];
   nextCursor: string | null;
+}
+
+/** What a list of these resources answers, to be extended by a class that OpenAPI can name. */
+export function PageType<T extends object>(resource: Type<T>): Type<Page<T>> {
+  class ResourcePage implements Page<T> {
+    @ApiProperty({ type: [resource] })
+    data: T[];
+
+    @ApiProperty({ type: String, nullable: true })
+    nextCursor: string | null;
+  }
+  return ResourcePage;
 }
 
 export const defaultLimit = 50;

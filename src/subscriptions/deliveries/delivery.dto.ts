@@ -1,6 +1,6 @@
 import { ApiProperty, OmitType } from '@nestjs/swagger';
 import { Instant, Text } from '../../platform/http/fields.js';
-import { ListQuery } from '../../platform/http/lists.js';
+import { ListQuery, PageType } from '../../platform/http/lists.js';
 
 /** `failed`: another attempt is due; `dead`: given up; `withheld`: may no longer be sent. */
 export const deliveryStatuses = ['pending', 'failed', 'delivered', 'dead', 'withheld'] as const;
@@ -128,10 +128,4 @@ export class DeliveryDetail extends OmitType(DeliveryResource, ['attempts']) {
   attempts: AttemptResource[];
 }
 
-export class DeliveryPage {
-  @ApiProperty({ type: [DeliveryResource] })
-  data: DeliveryResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class DeliveryPage extends PageType(DeliveryResource) {}

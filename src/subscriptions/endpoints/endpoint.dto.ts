@@ -1,7 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { payloadModes, type PayloadMode } from '../../events/catalog/fields.js';
 import { Flag, OneOf, Text, TextList } from '../../platform/http/fields.js';
-import { DeletableListQuery } from '../../platform/http/lists.js';
+import { DeletableListQuery, PageType } from '../../platform/http/lists.js';
 import { SigningKeyResource } from './endpoint-secrets.dto.js';
 import { EndpointSettings, EndpointSettingsResource } from './endpoint-settings.dto.js';
 import { ownerships, type Ownership } from './ownership.rules.js';
@@ -162,10 +162,4 @@ export class RotatedEndpoint extends CreatedEndpoint {
   publicKey?: string;
 }
 
-export class EndpointPage {
-  @ApiProperty({ type: [EndpointResource] })
-  data: EndpointResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class EndpointPage extends PageType(EndpointResource) {}

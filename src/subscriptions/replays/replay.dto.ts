@@ -1,5 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Flag, Instant, Int, TextList } from '../../platform/http/fields.js';
+import { PageType } from '../../platform/http/lists.js';
 
 export const replayStates = ['collecting', 'running', 'completed', 'cancelled', 'failed'] as const;
 export type ReplayState = (typeof replayStates)[number];
@@ -128,10 +129,4 @@ export class ReplayResource {
   finishedAt: Date | null;
 }
 
-export class ReplayPage {
-  @ApiProperty({ type: [ReplayResource] })
-  data: ReplayResource[];
-
-  @ApiProperty({ type: String, nullable: true })
-  nextCursor: string | null;
-}
+export class ReplayPage extends PageType(ReplayResource) {}
