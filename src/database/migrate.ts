@@ -20,7 +20,7 @@ import { RowSecurity1764000000018 } from './migrations/1764000000018-row-securit
 import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tokens.js';
 import { Disclosures1764000000020 } from './migrations/1764000000020-disclosures.js';
 import { Erasure1764000000021 } from './migrations/1764000000021-erasure.js';
-import { FormerGuarantors1764000000025 } from './migrations/1764000000025-former-guarantors.js';
+import { GuarantorsAndResends1764000000025 } from './migrations/1764000000025-guarantors-and-resends.js';
 import { ensureRoles } from './roles.js';
 import { isInsecure, secureTables } from './row-security.js';
 
@@ -47,7 +47,7 @@ export const migrations = [
   AccessTokens1764000000019,
   Disclosures1764000000020,
   Erasure1764000000021,
-  FormerGuarantors1764000000025,
+  GuarantorsAndResends1764000000025,
 ];
 
 const leastServerVersion = 14;
