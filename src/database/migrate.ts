@@ -21,6 +21,7 @@ import { AccessTokens1764000000019 } from './migrations/1764000000019-access-tok
 import { Disclosures1764000000020 } from './migrations/1764000000020-disclosures.js';
 import { Erasure1764000000021 } from './migrations/1764000000021-erasure.js';
 import { DisclosureGuards1764000000024 } from './migrations/1764000000024-disclosure-guards.js';
+import { GuarantorsAndResends1764000000025 } from './migrations/1764000000025-guarantors-and-resends.js';
 import { ensureRoles } from './roles.js';
 import { isInsecure, secureTables } from './row-security.js';
 
@@ -48,6 +49,7 @@ export const migrations = [
   Disclosures1764000000020,
   Erasure1764000000021,
   DisclosureGuards1764000000024,
+  GuarantorsAndResends1764000000025,
 ];
 
 const leastServerVersion = 14;

@@ -43,16 +43,22 @@ export class PracticesController {
   list(
     @Context() { caller }: RequestContext,
     @Query() query: ResourceListQuery,
-  ): Promise<Page<Practice>> {
+  ): Promise<Page<object>> {
     return this.practices.list(caller, query);
   }
 
   @Get(':practiceId')
   @OpenToApplications()
   @OpenToPartners()
-  @ApiOkResponse({ type: PracticeResource })
-  get(@Param('practiceId', new IdOf('practice')) id: string): Promise<Practice> {
-    return this.practices.get(id);
+  @ApiOkResponse({
+    type: PracticeResource,
+    description: 'Partners are shown neither externalIds, reminderRules nor requiresAgreements.',
+  })
+  get(
+    @Context() { caller }: RequestContext,
+    @Param('practiceId', new IdOf('practice')) id: string,
+  ): Promise<object> {
+    return this.practices.read(caller, id);
   }
 
   @Patch(':practiceId')

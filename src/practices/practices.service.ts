@@ -5,6 +5,7 @@ import { ScopedReads } from '../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../database/transactions.js';
 import type { Cause } from '../events/outbox/outbox.js';
 import { scopeOf, type Caller } from '../platform/access/caller.js';
+import { assertMayAskFor, seen, type Sight } from '../platform/access/granted.js';
 import { findByExternalId, practicesScope, replaceExternalIds } from '../platform/external-ids.js';
 import {
   afterId,
@@ -72,12 +73,22 @@ export class PracticesService {
     return practice;
   }
 
-  /** Those that the caller reaches, in order of creation. */
-  async list(caller: Caller, query: ResourceListQuery): Promise<Page<Practice>> {
+  /** As much as a caller is shown. @throws Problem 404 */
+  async read(caller: Caller, id: string): Promise<object> {
+    return seen('practice', await this.get(id), sightOfPractices(caller));
+  }
+
+  /**
+   * Those that a caller reaches, as much as it is shown; in order of creation.
+   * @throws Problem 422 where a partner asks by a number that it is not shown
+   */
+  async list(caller: Caller, query: ResourceListQuery): Promise<Page<object>> {
     const { practices: within } = caller;
+    const sight = sightOfPractices(caller);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);
+    if (external) assertMayAskFor('externalId', 'practice', 'externalIds', [sight]);
     const manager = this.reads.within(scopeOf(caller));
     const found =
       external && (await findByExternalId(manager, practicesScope, 'practice', external));
@@ -97,7 +108,7 @@ export class PracticesService {
       order: { id: 'asc' },
       take: limit + 1,
     });
-    return pageOf(rows, limit, (practice) => practice);
+    return pageOf(rows, limit, (practice) => seen('practice', practice, sight));
   }
 
   /** @throws Problem 422; whatever an observer refuses. */
@@ -125,6 +136,11 @@ export class PracticesService {
     for (const observer of this.observers) await observer(tx, cause, practice, changed);
     return changed;
   }
+}
+
+/** To read what it is told a partner needs the same of every practice, however much it is granted. */
+function sightOfPractices({ kind }: Caller): Sight {
+  return kind === 'partner' ? 'minimum' : 'all';
 }
 
 function refuse(fault: ReturnType<typeof agreementsFault>): void {

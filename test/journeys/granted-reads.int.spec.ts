@@ -236,6 +236,22 @@ describe('granted patients, a partner', () => {
   });
 });
 
+describe('a practice', () => {
+  it('shows a partner what it needs to read what it is told, and none of its own arrangements', async () => {
+    const numbers = [{ system: 'open-dental', value: 'clinic-7' }];
+    const own = await aPractice(hub, { externalIds: numbers });
+    const partner = await aPartner(hub);
+    await aGrant(hub, own, partner, { eventTypes: ['*'], readMode: 'full' });
+    const client = await asPartner(hub, partner);
+    const { externalIds: _, reminderRules: __, requiresAgreements: ___, ...needed } = own;
+    expect((await client.api('GET', `/v1/practices/${own.id}`)).body).toEqual(needed);
+    expect((await client.api('GET', '/v1/practices')).body.data).toEqual([needed]);
+    const asked = await client.api('GET', '/v1/practices?externalId=open-dental%7Cclinic-7');
+    expect([asked.status, asked.body.errors[0].code]).toEqual([422, 'field_hidden']);
+    expect((await hub.api('GET', `/v1/practices/${own.id}`)).body).toEqual(own);
+  });
+});
+
 describe('a patient who asked not to be told of', () => {
   it('is not there for partners, with appointments, entries and account, and pages are full', async () => {
     const own = await aPractice(hub);

@@ -6,7 +6,7 @@ import { startCommand, type Command } from '../support/run-command.js';
 import { testMasterKey } from '../support/sealed.js';
 import { startTestHub, testDataDir, type TestHub } from '../support/start-hub.js';
 
-/** Each start of the command compiles it first, which takes seconds on a busy machine. */
+/** The first start of a command may compile the hub, which takes seconds on a busy machine. */
 jest.setTimeout(180_000);
 
 let hub: TestHub;
@@ -19,8 +19,8 @@ afterAll(() => hub.close());
 
 const masterKeys = `${newMasterKey()},${testMasterKey}`;
 
-function rotate(): Command {
-  return startCommand('scripts/keys.ts', ['rotate'], {
+function rotate(): Promise<Command> {
+  return startCommand('keys', ['rotate'], {
     DATABASE_URL: hub.databaseUrl,
     HUB_MASTER_KEY: masterKeys,
     HUB_DATA_DIR: testDataDir,
@@ -47,7 +47,7 @@ it('a rotation that is killed midway is on record, and the next one that it ende
   const holder = await hub.database.connect();
   await holder.query('begin');
   await holder.query('select from data_keys for update');
-  const killed = rotate();
+  const killed = await rotate();
   await eventually(
     async () => expect(await recorded()).toEqual(['data_key.rotation_began']),
     90_000,
@@ -59,7 +59,7 @@ it('a rotation that is killed midway is on record, and the next one that it ende
   await holder.query('rollback');
   holder.release();
 
-  const { code, output } = await rotate().ended;
+  const { code, output } = await (await rotate()).ended;
   expect(code).toBe(0);
   expect(output).toMatch(/^1 data key wrapped anew\.$/m);
   const began = 'data_key.rotation_began';

@@ -93,7 +93,10 @@ describe('a patient who asks not to be told of', () => {
     expect(await manifest()).toBe(hashOf(`1 -\n2 ${last.id}\n`));
     const missing = await partner.api('POST', `${path}/replays`, { missing: true, dryRun: true });
     expect(missing.body).toMatchObject({ matched: 0 });
-    const again = await partner.api('POST', `${path}/replays`, { dryRun: true });
+    const again = await partner.api('POST', `${path}/replays`, {
+      status: ['delivered'],
+      dryRun: true,
+    });
     expect(again.body).toMatchObject({ matched: 1 });
     const [, delivery] = (await partner.api('GET', `${path}/deliveries`)).body.data;
     const resent = await partner.api('POST', `/v1/deliveries/${delivery.id}/resend`);
@@ -161,6 +164,45 @@ describe('an account of several, of whom one asks not to be told of', () => {
     expect(toldOf('/answering', receiver.requests)).toEqual([last]);
     const feed = await fetched();
     expect(feed.map(({ data }: any) => data.entryId)).toEqual([last, last]);
+  });
+});
+
+describe('an account for which somebody answered who asks not to be told of', () => {
+  it('tells no partner of them by the id of whoever answered before', async () => {
+    await stage(`${receiver.url}/former`, { eventTypes: ['account.*'] });
+    receiver.respondWith(() => 204);
+    const [quiet, child] = [await aPatient(hub, practice), await aPatient(hub, practice)];
+    const holder = { givenName: 'Ada' };
+    const at = `/v1/practices/${practice.id}/accounts`;
+    const account = await hub.api('POST', at, { holder, guarantorPatientId: quiet.id });
+    await restrict(quiet);
+    const path = `${at}/${account.body.id}`;
+    for (const guarantorPatientId of [child.id, null]) {
+      const changed = await hub.api('PATCH', path, { guarantorPatientId }, { 'if-match': '*' });
+      expect(changed.status).toBe(200);
+    }
+    const renamed = { holder: { givenName: 'Bea' } };
+    expect((await hub.api('PATCH', path, renamed, { 'if-match': '*' })).status).toBe(200);
+    const { event } = await receiver.waitFor(
+      ({ event }) => event.type === 'account.holder_changed',
+    );
+    const told = () => receiver.requests.filter((request) => request.path === '/former');
+    const types = (events: any[]) => events.map(({ type }) => type);
+    expect(types(told().map((request) => request.event))).not.toContain(
+      'account.guarantor_changed',
+    );
+    // What was disclosed before stays disclosed; whoever reads it again does not hear of them.
+    const feed = (await partner.api('GET', '/v1/events?eventTypes=account.*')).body.data;
+    expect(feed.map(({ id }: any) => id)).toContain(event.id);
+    expect(JSON.stringify(feed)).not.toContain(quiet.id);
+    const disclosed = await hub.api(
+      'GET',
+      `/v1/practices/${practice.id}/patients/${quiet.id}/disclosures`,
+    );
+    expect(disclosed.body.data.map(({ eventId }: any) => eventId)).toContain(event.id);
+    await restrict(quiet, false);
+    const whole = (await partner.api('GET', '/v1/events?eventTypes=account.*')).body.data;
+    expect(types(whole)).toContain('account.guarantor_changed');
   });
 });
 

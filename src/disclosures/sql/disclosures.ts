@@ -1,9 +1,10 @@
-/** A patient, deleted or not, and the accounts that they are or were on, or answer for. */
+/** A patient, deleted or not, and the accounts that they are or were on, or answer or answered for. */
 export const subjectSql = `
   select array(
            select account_id from patients where id = p.id
            union select account_id from patient_former_accounts where patient_id = p.id
-           union select id from accounts where practice_id = $1 and guarantor_patient_id = p.id) as accounts
+           union select id from accounts where practice_id = $1 and guarantor_patient_id = p.id
+           union select account_id from account_former_guarantors where patient_id = p.id) as accounts
   from patients as p where p.practice_id = $1 and p.id = $2`;
 
 const columns = `d.id, d.at, d.how, d.confirmed, d.what, d.mode, d.partner_id, d.grant_id, d.purpose,

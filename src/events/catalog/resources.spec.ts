@@ -37,10 +37,19 @@ const resources: Record<ResourceKind, string[]> = {
   appointment: ['AppointmentResource', 'AppointmentTombstone'],
   account: ['AccountResource'],
   entry: ['EntryResource'],
+  practice: ['PracticeResource'],
 };
 
 /** What has no mark on purpose, so that partners see it in no mode. */
-const practicesOwn: Partial<Record<ResourceKind, string[]>> = { patient: ['/restricted'] };
+const practicesOwn: Partial<Record<ResourceKind, string[]>> = {
+  patient: ['/restricted'],
+  practice: [
+    '/externalIds/system',
+    '/externalIds/value',
+    '/requiresAgreements',
+    ...['name', 'leadMinutes', 'leadDays', 'at', 'onLate', 'id'].map((n) => `/reminderRules/${n}`),
+  ],
+};
 
 describe.each(Object.entries(resources) as [ResourceKind, string[]][])('a %s', (kind, names) => {
   it('has no field that nobody has decided about', () => {

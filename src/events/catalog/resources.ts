@@ -20,6 +20,14 @@ const common = {
   createdAt: minimum.instant(),
   updatedAt: minimum.instant(),
 };
+/** Of a practice whoever was granted anything needs this much to read what it is told: whose clock, whose money. */
+const practice = {
+  name: id.text(),
+  kind: id.text(),
+  timeZone: id.text(),
+  currency: id.text(),
+  sandbox: id.flag(),
+};
 /** Of what is left of a deleted one. */
 const tombstone = { deleted: id.flag() };
 
@@ -37,6 +45,7 @@ export const resourceFields = {
     ...tombstone,
   },
   account: { ...account.fields, ...common },
+  practice: { ...practice, ...common },
   entry: { ...payment.fields, ...refund.fields, ...adjustment.fields, ...common },
 } satisfies Record<string, Fields>;
 

@@ -4,6 +4,7 @@ import { restrictedAmongSql } from './sql/restricted.js';
 /** Whom an event is about. */
 export interface About {
   id: string;
+  type: string;
   practiceId: string | null;
   subject: string;
   patientId?: string | null;
@@ -26,6 +27,7 @@ export async function restrictedAmong(
       about.map(({ subject }) => subject),
       about.map(({ patientId }) => patientId ?? null),
       about.map(({ accountId }) => accountId ?? null),
+      about.map(({ type }) => type),
     ],
   });
   return new Set(rows.map(({ id }) => id));

@@ -7,6 +7,9 @@ import { isAllowed, isWithin, type Cidr } from './outbound-address.js';
 /** Resolves a name to all of its addresses; rejects with a DNS error code. */
 export type Lookup = (hostname: string) => Promise<LookupAddress[]>;
 
+/** As the operating system does it. */
+export const systemLookups: Lookup = (hostname) => systemLookup(hostname, { all: true });
+
 export interface ConnectorOptions {
   allowNetworks: readonly Cidr[];
   /** Upper bound of resolving, connecting and the TLS handshake together. */
@@ -40,7 +43,7 @@ export class ConnectFailure extends Error {
  * depend on which address is tried first. Host header, SNI and certificate check keep the name.
  */
 export function checkedConnector(options: ConnectorOptions): buildConnector.connector {
-  const resolve = sharedLookups(options.lookup ?? ((name) => systemLookup(name, { all: true })));
+  const resolve = sharedLookups(options.lookup ?? systemLookups);
   const isAllowedByTls = (address: string) => isAllowed(address, options.allowNetworks);
   const isAllowedPlain = (address: string) => isWithin(address, options.allowNetworks);
 

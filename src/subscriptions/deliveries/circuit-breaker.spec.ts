@@ -34,6 +34,17 @@ describe('a circuit breaker', () => {
     expect(circuit.waitMs(1000)).toBe(Infinity);
   });
 
+  it('lets one try at once where somebody asks, and pauses longer if that fails', () => {
+    const circuit = opened();
+    expect(circuit.probeNow(40)).toBe(true);
+    expect(circuit.waitMs(40)).toBe(0);
+    expect(circuit.started()).toBe(true);
+    expect(circuit.probeNow(41)).toBe(false);
+    circuit.failed(true, 50);
+    expect(circuit.waitMs(50)).toBe(200);
+    expect(breaker().probeNow(0)).toBe(false);
+  });
+
   it('pauses twice as long after each probe that fails, up to the longest pause', () => {
     const circuit = opened();
     const pauses = [100, 1000, 2000, 3000].map((now) => {

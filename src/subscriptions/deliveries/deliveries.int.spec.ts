@@ -110,6 +110,7 @@ describe("the list of an endpoint's deliveries", () => {
       status: 'delivered',
       attempts: 1,
       nextAttemptAt: null,
+      nextAttemptReason: null,
       lastAttemptAt: lastAttempt.toISOString(),
       lastDurationMs: 12,
       lastOutcome: 'succeeded',

@@ -17,6 +17,7 @@ import {
   type DeliveryListQuery,
   type DeliveryResource,
   type DeliveryStatus,
+  type NextAttemptReason,
 } from './delivery.dto.js';
 import {
   earlierAttemptsSql,
@@ -48,6 +49,7 @@ interface DeliveryRow {
   status: DeliveryStatus;
   attempts: number;
   next_attempt_at: Date | null;
+  next_attempt_reason: NextAttemptReason | null;
   last_attempt_at: Date | null;
   last_duration_ms: number | null;
   last_outcome: string | null;
@@ -158,7 +160,7 @@ export class DeliveriesService {
   }
 
   /**
-   * Makes another attempt due now, whatever came of those before.
+   * Makes another attempt due now, whatever came of those before; where the circuit is open, as its probe.
    * @throws Problem 404, also where the endpoint was deleted; 409 where there is nothing to send again.
    */
   async resend(tx: Tx, id: string): Promise<DeliveryDetail> {
@@ -253,6 +255,7 @@ function toResource(row: DeliveryRow): DeliveryResource {
     status: row.status,
     attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at,
+    nextAttemptReason: row.next_attempt_reason,
     lastAttemptAt: row.last_attempt_at,
     lastDurationMs: row.last_duration_ms,
     lastOutcome: row.last_outcome,

@@ -6,6 +6,10 @@ import { ListQuery, PageType } from '../../platform/http/lists.js';
 export const deliveryStatuses = ['pending', 'failed', 'delivered', 'dead', 'withheld'] as const;
 export type DeliveryStatus = (typeof deliveryStatuses)[number];
 
+/** `retry`: the schedule wants it; `requested`: it was resent or replayed. */
+export const nextAttemptReasons = ['retry', 'requested'] as const;
+export type NextAttemptReason = (typeof nextAttemptReasons)[number];
+
 export class DeliveryListQuery extends ListQuery {
   @Text({
     most: 100,
@@ -50,7 +54,11 @@ export class DeliveryResource {
   @ApiProperty({ description: "Its number in the endpoint's stream: from 1, without gaps." })
   sequence: number;
 
-  @ApiProperty({ enum: deliveryStatuses })
+  @ApiProperty({
+    enum: deliveryStatuses,
+    description:
+      'failed: another attempt is due, at nextAttemptAt and for nextAttemptReason; so also of one that was delivered and is resent.',
+  })
   status: DeliveryStatus;
 
   @ApiProperty({ description: 'How many were made.' })
@@ -58,6 +66,14 @@ export class DeliveryResource {
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
   nextAttemptAt: Date | null;
+
+  @ApiProperty({
+    enum: nextAttemptReasons,
+    nullable: true,
+    description:
+      'retry: the last one failed and the schedule goes on; requested: it was resent or replayed, whatever came of the last one.',
+  })
+  nextAttemptReason: NextAttemptReason | null;
 
   @ApiProperty({ type: String, format: 'date-time', nullable: true })
   lastAttemptAt: Date | null;

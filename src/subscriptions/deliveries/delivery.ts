@@ -42,6 +42,8 @@ export interface Target {
   /** It has failed since its last success. */
   failing: boolean;
   circuit: StoredCircuit;
+  /** When something of it was resent last while its circuit was open; null where that never was. */
+  probeAskedAt: string | null;
   /** It asked to be left alone for so long. */
   throttledForMs: number;
 }

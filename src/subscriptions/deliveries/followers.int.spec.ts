@@ -28,6 +28,7 @@ const target = {
   hasFollowers: true,
   failing: false,
   circuit: { probesFailed: 0 },
+  probeAskedAt: null,
   throttledForMs: 0,
 } as unknown as Target;
 

@@ -25,6 +25,7 @@ const target: Target = {
   hasFollowers: false,
   failing: false,
   circuit: { probesFailed: 0 },
+  probeAskedAt: null,
   throttledForMs: 0,
 };
 

@@ -296,6 +296,19 @@ export class Lane {
     this.retryIn(0, now);
   }
 
+  /**
+   * Heeds that somebody has something resent, once for each time: where the circuit is open, that is its probe. What
+   * the receiver asked for (Retry-After) holds all the same.
+   */
+  heedProbe(probeAskedAt: string | null, now: number): void {
+    if (probeAskedAt === null || probeAskedAt === this.target.probeAskedAt) return;
+    this.target = { ...this.target, probeAskedAt };
+    if (!this.breaker.probeNow(now)) return;
+    // What was resent stands first among the retries.
+    this.sinceRetry = retryTurn;
+    this.look(now);
+  }
+
   /** Runs `work` after all that was asked of the tables for this lane before. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.turn.then(work);
@@ -314,6 +327,7 @@ export class Lane {
   resume(target: Target, now: number): void {
     const isEnabledAnew = target.enabledAt !== this.target.enabledAt;
     const hasLost = reachesLess(target, this.target);
+    this.heedProbe(target.probeAskedAt, now);
     this.target = target;
     // What it may not hear any more is withheld where it is read again, or is looked for where it waits.
     if (hasLost) this.forgetWindow();

@@ -95,6 +95,7 @@ export class Lanes {
       const lane = this.lanes.get(target.id);
       if (lane) {
         lane.look(now);
+        lane.heedProbe(target.probeAskedAt, now);
         lane.seeksOrphans ||= target.hasFollowers;
       } else {
         this.lanes.set(target.id, new Lane(target, epoch, this.limits, now));

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { v7 as uuidv7 } from 'uuid';
+import { eventually } from '../../../test/support/eventually.js';
 import { emitPatientCreated } from '../../../test/support/emit.js';
 import { aPractice } from '../../../test/support/factories-patients.js';
+import { startWebhookReceiver } from '../../../test/support/webhook-receiver.js';
 import { startTestHub, type ApiAnswer, type TestHub } from '../../../test/support/start-hub.js';
 import { Signals } from '../../database/signals.js';
+import { Deliverer } from './deliverer.js';
 import { shardOf } from './shard-owner.js';
 
 let hub: TestHub;
@@ -18,8 +21,8 @@ beforeAll(async () => {
 afterAll(() => hub.close());
 
 /** Disabled where not said otherwise, so that nothing sends what the test puts there. */
-async function createEndpoint(enabled = false): Promise<string> {
-  const input = { url: 'http://127.0.0.1:9/', eventTypes: ['*'], enabled };
+async function createEndpoint(enabled = false, url = 'http://127.0.0.1:9/'): Promise<string> {
+  const input = { url, eventTypes: ['*'], enabled };
   return (await hub.api('POST', '/v1/endpoints', input)).body.id;
 }
 
@@ -63,6 +66,7 @@ describe('resend', () => {
     expect(code).toBe(200);
     expect(body).toMatchObject({ id, status: 'failed', attemptCount: attempts });
     expect(body.attempts.at(-1)).toMatchObject({ number: attempts });
+    expect(body.nextAttemptReason).toBe('requested');
     const { rows } = await hub.database.query('select $1::timestamptz <= now() as due', [
       body.nextAttemptAt,
     ]);
@@ -97,6 +101,62 @@ describe('resend', () => {
     } finally {
       await engine.query('rollback');
       engine.release();
+    }
+  });
+
+  it('is told apart from what the schedule wants, until the attempt is made', async () => {
+    endpointId = await createEndpoint(true);
+    const engine = await hub.database.connect();
+    const listed = async () =>
+      (await hub.api('GET', `/v1/endpoints/${endpointId}/deliveries`)).body.data[0];
+    try {
+      await engine.query('begin');
+      await engine.query('select from delivery_shards for update');
+      const id = await insert('failed', 2);
+      expect(await listed()).toMatchObject({ status: 'failed', nextAttemptReason: 'retry' });
+      await resend(id);
+      expect(await listed()).toMatchObject({ status: 'failed', nextAttemptReason: 'requested' });
+      // As the engine records a failure: it need not know of the request.
+      const failed = `update deliveries set attempts = 3 where id = $1`;
+      await hub.database.query(failed, [id]);
+      expect(await listed()).toMatchObject({ nextAttemptReason: 'retry' });
+      expect((await hub.api('GET', `/v1/deliveries/${id}`)).body.nextAttemptReason).toBe('retry');
+      const over = `update deliveries set status = 'dead', next_attempt_at = null where id = $1`;
+      await hub.database.query(over, [id]);
+      expect(await listed()).toMatchObject({ status: 'dead', nextAttemptReason: null });
+    } finally {
+      await engine.query('rollback');
+      engine.release();
+    }
+  });
+
+  it('tries an open circuit at once, before all that waits there, and closes it', async () => {
+    const receiver = await startWebhookReceiver();
+    try {
+      endpointId = await createEndpoint(true, `${receiver.url}/mended`);
+      const [waiting, dead] = [await insert('failed', 3), await insert('dead', 9)];
+      await hub.database.query(
+        `with health as (
+           insert into endpoint_health (endpoint_id, failing_since, open_until, probes_failed)
+           values ($2, now(), now() + interval '1 hour', 7))
+         insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+         select id, endpoint_id, sequence, event_id, attempts, now() - interval '1 minute' from deliveries where id = $1`,
+        [waiting, endpointId],
+      );
+      hub.app.get(Signals).emit('deliveries', [String(shardOf(endpointId))]);
+      // The lane is there, and knows of the pause.
+      await eventually(() => expect(hub.app.get(Deliverer).mayTake(endpointId)).toBe(true));
+      expect(receiver.requests).toEqual([]);
+      expect((await resend(dead)).status).toBe(200);
+      const first = await receiver.waitFor(() => true);
+      expect(first.headers['hub-attempt']).toBe('10');
+      await receiver.waitFor(({ headers }) => headers['hub-attempt'] === '4');
+      await eventually(async () => {
+        const { body } = await hub.api('GET', `/v1/endpoints/${endpointId}`);
+        expect(body).toMatchObject({ pausedUntil: null, status: 'active' });
+      });
+    } finally {
+      await receiver.close();
     }
   });
 

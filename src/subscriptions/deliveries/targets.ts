@@ -36,6 +36,7 @@ interface TargetRow {
   failing: boolean;
   probes_failed: number;
   open_for_ms: number | null;
+  probe_asked_at: string | null;
   throttled_for_ms: number | null;
   secrets: Buffer[];
   changes_in_ms: number | null;
@@ -134,6 +135,7 @@ export class Targets {
         probesFailed: row.probes_failed,
         ...(row.open_for_ms !== null && { openForMs: Math.max(0, row.open_for_ms) }),
       },
+      probeAskedAt: row.probe_asked_at,
       throttledForMs: Math.max(0, row.throttled_for_ms ?? 0),
     };
   }

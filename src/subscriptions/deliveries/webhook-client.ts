@@ -1,6 +1,7 @@
 import { Agent } from 'undici';
-import { checkedConnector, type Lookup } from './checked-connector.js';
+import { checkedConnector, systemLookups, type Lookup } from './checked-connector.js';
 import { parseNetworks, type Cidr } from './outbound-address.js';
+import { PlainHosts } from './plain-host.js';
 import { WebhookExchange, type SendResult } from './webhook-exchange.js';
 import type { KeepResponse } from './response-snippet.js';
 import { parseWebhookUrl, validateWebhookUrl } from './webhook-url.js';
@@ -51,6 +52,7 @@ export interface WebhookRequest {
 export class WebhookClient {
   private readonly agent: Agent;
   private readonly allowNetworks: readonly Cidr[];
+  private readonly plainHosts: PlainHosts;
   private readonly timeoutMs: number;
   private readonly maxResponseBytes: number;
   private inFlight = 0;
@@ -60,6 +62,7 @@ export class WebhookClient {
   /** @throws MalformedNetwork */
   constructor(options: WebhookClientOptions = {}) {
     this.allowNetworks = parseNetworks(options.allowNetworks ?? []);
+    this.plainHosts = new PlainHosts(options.lookup ?? systemLookups, this.allowNetworks);
     this.timeoutMs = options.timeoutMs ?? 15_000;
     this.maxResponseBytes = options.maxResponseBytes ?? 64 * 1024;
     this.agent = new Agent({
@@ -87,11 +90,13 @@ export class WebhookClient {
   }
 
   /**
-   * Checks a URL before an endpoint is stored. A name is accepted unresolved: it is checked at each connection.
+   * Checks a URL before an endpoint is stored. May ask a name server, and waits two seconds for it at most: not for
+   * within a transaction.
    * @throws InvalidWebhookUrl
    */
-  validateUrl(url: string): void {
+  async validateUrl(url: string): Promise<void> {
     validateWebhookUrl(url, this.allowNetworks);
+    await this.plainHosts.check(url);
   }
 
   /**

@@ -25,7 +25,7 @@ export class InvalidWebhookUrl extends Error {
 
 /**
  * Checks what can be known of a webhook URL without a network. What a name resolves to is checked at each
- * connection, because it can change after the endpoint was made.
+ * connection, because it can change after the endpoint was made; of plain http also when it is saved (`PlainHosts`).
  *
  * Plain `http` is accepted only towards `allowNetworks`: the payload is health data, and only the
  * operator's own networks may carry it unencrypted.
@@ -68,6 +68,13 @@ export function parseWebhookUrl(url: string): URL {
   }
 }
 
+export function plainHttpNotAllowed(): InvalidWebhookUrl {
+  return new InvalidWebhookUrl(
+    'url_scheme_not_allowed',
+    'use https; http is only for hosts in a network the operator allows (HUB_ALLOW_NETWORKS)',
+  );
+}
+
 function malformed(): InvalidWebhookUrl {
   return new InvalidWebhookUrl('url_malformed', 'use an absolute URL: https://example.com/hook');
 }
@@ -76,10 +83,7 @@ function checkHost(hostname: string, plain: boolean, allowNetworks: readonly Cid
   const address = hostname.replace(/^\[|\]$/g, '');
   const literal = isIP(address) !== 0;
   if (plain && (literal ? !isWithin(address, allowNetworks) : allowNetworks.length === 0)) {
-    throw new InvalidWebhookUrl(
-      'url_scheme_not_allowed',
-      'use https; http is only for hosts in a network the operator allows (HUB_ALLOW_NETWORKS)',
-    );
+    throw plainHttpNotAllowed();
   }
   if (literal && !isAllowed(address, allowNetworks)) {
     throw new InvalidWebhookUrl(

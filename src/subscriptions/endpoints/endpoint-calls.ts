@@ -10,6 +10,7 @@ import { WebhookClient } from '../deliveries/webhook-client.js';
 import type { SendResult } from '../deliveries/webhook-exchange.js';
 import { parseSigningKey } from '../signing/signing-key.js';
 import { signedHeaders } from '../signing/standard-webhooks.js';
+import type { Ownership } from './ownership.rules.js';
 import { openSecrets, type OpenSecrets } from './endpoint-target.js';
 import { EndpointsService } from './endpoints.service.js';
 import { claimCallSql, endCallSql } from './sql/endpoint-call.js';
@@ -18,6 +19,7 @@ import { claimCallSql, endCallSql } from './sql/endpoint-call.js';
 export interface CalledEndpoint {
   id: string;
   owner: string;
+  ownership: Ownership;
   url: string;
   eventTypes: string[];
   payloadMode: PayloadMode;
@@ -33,6 +35,7 @@ export interface CallMessage {
 
 interface Row {
   owner: string;
+  ownership: Ownership;
   sealed_target: Buffer;
   event_types: string[];
   payload_mode: PayloadMode;
@@ -54,7 +57,7 @@ export class EndpointCalls {
   ) {}
 
   /**
-   * Sends what `write` makes of the endpoint; also where it is disabled. Holds no connection meanwhile.
+   * Sends what `write` makes of the endpoint, which may throw; also where it is disabled. Holds no connection meanwhile.
    * @throws Problem 404; 409 while another call to this endpoint is under way, on whichever hub. So nobody can make
    *   the hub a flood of requests to an address.
    */
@@ -65,9 +68,9 @@ export class EndpointCalls {
   ): Promise<{ endpoint: CalledEndpoint; message: CallMessage; result: SendResult }> {
     const row = await this.claim(caller, id);
     try {
-      const { owner, event_types: eventTypes, payload_mode: payloadMode } = row;
+      const { owner, ownership, event_types: eventTypes, payload_mode: payloadMode } = row;
       const secret = await openSecrets(this.keys, id, row.sealed_target, row.secrets ?? []);
-      const endpoint = { id, owner, url: secret.url, eventTypes, payloadMode };
+      const endpoint = { id, owner, ownership, url: secret.url, eventTypes, payloadMode };
       const message = write(endpoint);
       return { endpoint, message, result: await this.send({ ...row, ...secret }, message) };
     } finally {

@@ -30,7 +30,7 @@ export async function standingOf(tx: Tx, caller: Caller, current?: Endpoint): Pr
 }
 
 /**
- * Checks what the form of a field does not tell: whether the address may be called, whether the types and practices
+ * Checks what the form of a field does not tell: what `faults` has of the address, whether the types and practices
  * exist, whether the headers are the owner's to set, whether the filter names what this endpoint is shown. Absent
  * fields are not looked at; but a filter that stays is, where types or payload mode change under it. A partner may ask
  * for what it was granted, and for less.
@@ -38,17 +38,18 @@ export async function standingOf(tx: Tx, caller: Caller, current?: Endpoint): Pr
  */
 export async function checkEndpoint(
   tx: Tx,
-  client: WebhookClient,
+  faults: readonly ProblemError[],
   standing: Standing,
   change: EndpointChange,
   current?: Endpoint,
 ): Promise<void> {
-  const { url, eventTypes, practiceIds, headers, metadata } = change;
+  const { eventTypes, practiceIds, headers, metadata } = change;
   const unknownTypes = typeErrors(eventTypes ?? []);
   const unknownPractices = await practiceErrors(tx, standing, practiceIds ?? []);
   const isKnown = unknownTypes.length + unknownPractices.length === 0;
   const errors = [
-    ...(url === undefined ? lackingUrl(change, current) : urlErrors(client, url)),
+    ...faults,
+    ...(change.url === undefined ? lackingUrl(change, current) : []),
     ...unknownTypes,
     ...(isKnown ? grantFaults(standing, change, current) : []),
     ...headerErrors(headers ?? {}),
@@ -108,9 +109,14 @@ function lackingUrl({ headers }: EndpointChange, current?: Endpoint): ProblemErr
   return [{ pointer: '/url', code: 'required', detail }];
 }
 
-function urlErrors(client: WebhookClient, url: string): ProblemError[] {
+/** What is wrong with an address, if one is given. Asked before the transaction, since it may need a name server. */
+export async function urlErrors(
+  client: WebhookClient,
+  url: string | undefined,
+): Promise<ProblemError[]> {
+  if (url === undefined) return [];
   try {
-    client.validateUrl(url);
+    await client.validateUrl(url);
     return [];
   } catch (error) {
     if (!(error instanceof InvalidWebhookUrl)) throw error;

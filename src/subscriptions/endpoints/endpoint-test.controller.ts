@@ -12,6 +12,7 @@ import { Settings } from '../../platform/settings.js';
 import { EndpointCalls, type CalledEndpoint, type CallMessage } from './endpoint-calls.js';
 import { EndpointTest, EndpointTestResult } from './endpoint-test.dto.js';
 import { exampleEvent, firstTypeOf } from './example-event.js';
+import { assertNotUnproven } from './ownership.rules.js';
 import { EndpointOwnerGuard } from './endpoint-owner.guard.js';
 
 @ApiTags('endpoints')
@@ -32,7 +33,7 @@ export class EndpointTestController {
   @ApiOkResponse({
     type: EndpointTestResult,
     description:
-      'Sends the catalogue\'s example of an event at once, as the endpoint would get it, and says what became of it. The body has `"hubtest": true` and no `hubsequence`, the header `hub-test` says the same; it is in no log and no list of deliveries. Also for a disabled endpoint; one at a time, else 409.',
+      'Sends the catalogue\'s example of an event at once, as the endpoint would get it, and says what became of it. The body has `"hubtest": true` and no `hubsequence`, the header `hub-test` says the same; it is in no log and no list of deliveries. Also for a disabled endpoint; one at a time, else 409. 409 `ownership_unproven` while the receiver has not answered its challenge: until then nothing else goes there.',
   })
   test(
     @Context() context: RequestContext,
@@ -43,6 +44,7 @@ export class EndpointTestController {
     return this.commands.runOutside(context, async () => {
       let type: EventType | undefined;
       const { message, result } = await this.calls.call(context.caller, id, (endpoint) => {
+        assertNotUnproven(endpoint);
         type = eventType ?? firstTypeOf(endpoint.eventTypes);
         if (type === undefined) throw unknownType();
         return this.message(context, type, endpoint);

@@ -10,7 +10,7 @@ export class NewEndpoint extends EndpointSettings {
   @Text({
     most: 2048,
     description:
-      'Where webhooks are POSTed to. https, and a public address; http and private addresses only within HUB_ALLOW_NETWORKS. No user name or password in it.',
+      'Where webhooks are POSTed to. https, and a public address; http and private addresses only within HUB_ALLOW_NETWORKS (a name in an http URL is looked up when it is saved, and accepted where it does not resolve yet; each connection is checked). No user name or password in it.',
     example: 'https://partner.example.com/hooks/practice',
   })
   url: string;

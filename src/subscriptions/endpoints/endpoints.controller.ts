@@ -56,11 +56,12 @@ export class EndpointsController {
     description:
       'Events that happen from now on are for it. `secret` is shown this once; a repetition under the same Idempotency-Key answers without it.',
   })
-  create(@Context() context: RequestContext, @Body() body: NewEndpoint): Promise<Answer> {
+  async create(@Context() context: RequestContext, @Body() body: NewEndpoint): Promise<Answer> {
+    const faults = await this.endpoints.faultsOf(body);
     return this.commands.run(context, [], async (tx) => {
       const id = uuidv7();
       const { secret } = newSigningKey('hmac', randomBytes(32));
-      const made = await this.endpoints.create(tx, context.caller, { id, secret }, body);
+      const made = await this.endpoints.create(tx, context.caller, { id, secret, faults }, body);
       const { kept, once } = keepable(made);
       return Answer.created(`/v1/endpoints/${id}`, kept, { ...once, secret });
     });
@@ -95,10 +96,11 @@ export class EndpointsController {
     @Param('endpointId', new IdOf('endpoint')) id: string,
     @Body() body: EndpointChange,
   ): Promise<Answer> {
+    const faults = await this.endpoints.faultsOf(body);
     const answer = await this.commands.run(context, [], async (tx) => {
       const endpoint = await this.endpoints.lock(tx, id);
       context.requireMatch(endpoint);
-      return Answer.ok(await this.endpoints.change(tx, context.caller, endpoint, body));
+      return Answer.ok(await this.endpoints.change(tx, context.caller, endpoint, body, faults));
     });
     if (concernsEngine(body)) this.signals.emit('deliveries', [String(shardOf(id))]);
     return answer;

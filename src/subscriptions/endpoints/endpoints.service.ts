@@ -4,12 +4,12 @@ import { ScopedReads } from '../../database/scoped-reads.js';
 import { databaseTime, type Tx } from '../../database/transactions.js';
 import { scopeOf, type Caller } from '../../platform/access/caller.js';
 import { afterId, limitOf, pageOf, type Page } from '../../platform/http/lists.js';
-import { notFound } from '../../platform/http/problem.js';
+import { notFound, type ProblemError } from '../../platform/http/problem.js';
 import { bindingOfSecret } from '../../sealing/bindings.js';
 import { erasedMark } from '../../sealing/data-key.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import { WebhookClient } from '../deliveries/webhook-client.js';
-import { checkEndpoint, standingOf, wantedBy } from './endpoint-checks.js';
+import { checkEndpoint, standingOf, urlErrors, wantedBy } from './endpoint-checks.js';
 import type {
   EndpointChange,
   EndpointListQuery,
@@ -47,15 +47,20 @@ export class EndpointsService {
     private readonly keys: DataKeys,
   ) {}
 
+  /** What is wrong with an address, for `create` and `change` to refuse with the rest; asked before a transaction. */
+  faultsOf({ url }: { url?: string }): Promise<ProblemError[]> {
+    return urlErrors(this.webhooks, url);
+  }
+
   /** @throws Problem 422 for an address, type or practice that will not do. */
   async create(
     tx: Tx,
     caller: Caller,
-    { id, secret }: { id: string; secret: string },
+    { id, secret, faults }: { id: string; secret: string; faults: readonly ProblemError[] },
     input: NewEndpoint,
   ): Promise<EndpointResource> {
     const standing = await standingOf(tx, caller);
-    await checkEndpoint(tx, this.webhooks, standing, input);
+    await checkEndpoint(tx, faults, standing, input);
     const { granted } = standing;
     const owner = caller.actor;
     const now = await databaseTime(tx);
@@ -158,9 +163,10 @@ export class EndpointsService {
     caller: Caller,
     endpoint: Endpoint,
     change: EndpointChange,
+    faults: readonly ProblemError[],
   ): Promise<EndpointResource> {
     const standing = await standingOf(tx, caller, endpoint);
-    await checkEndpoint(tx, this.webhooks, standing, change, endpoint);
+    await checkEndpoint(tx, faults, standing, change, endpoint);
     const { url = endpoint.url, headers: wanted, ...plain } = change;
     const headers = wanted === undefined ? endpoint.headers : keptHeaders(wanted, endpoint.headers);
     const columns = {

@@ -104,6 +104,16 @@ describe('an endpoint made with a challenge', () => {
     expect(accepts(made.secret, webhook)).toBe(true);
   });
 
+  it('gets no test either before that', async () => {
+    const made = await challenged({ url: `${receiver.url}/untested` });
+    const test = () => hub.api('POST', `/v1/endpoints/${made.id}/test`);
+    expect(await test()).toMatchObject({ status: 409, body: { code: 'ownership_unproven' } });
+    expect(receiver.requests.filter(({ path }) => path === '/untested')).toEqual([]);
+    // The refusal is no call that others would have to wait for.
+    expect((await verify(made.id)).status).toBe(200);
+    expect(await test()).toMatchObject({ status: 200, body: { outcome: 'succeeded' } });
+  });
+
   it('may answer with the bare challenge', async () => {
     receiver.respondWith((_, { event }) => ({ status: 202, body: `${event.challenge}\n` }));
     const { id } = await challenged();

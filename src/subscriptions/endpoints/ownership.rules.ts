@@ -39,13 +39,21 @@ export function standingAfter(
       disabledReason: (enabled ?? waits) ? awaitsProof : otherReason,
     };
   }
-  if (enabled && endpoint.ownership === 'unproven') {
-    throw conflict(
-      'ownership_unproven',
-      'The receiver has not proven that it wants these webhooks. POST to /v1/endpoints/{id}/verify, which enables the endpoint when the receiver answers the challenge.',
-    );
-  }
+  if (enabled) assertNotUnproven(endpoint);
   return {};
+}
+
+/**
+ * Until its receiver has answered, nothing but the challenge goes to an address: no example either, since nobody there
+ * has said that they want to be called.
+ * @throws Problem 409
+ */
+export function assertNotUnproven({ ownership }: Pick<Standing, 'ownership'>): void {
+  if (ownership !== 'unproven') return;
+  throw conflict(
+    'ownership_unproven',
+    'The receiver has not proven that it wants these webhooks. POST to /v1/endpoints/{id}/verify, which enables the endpoint when the receiver answers the challenge.',
+  );
 }
 
 /** How an endpoint goes on whose receiver has answered the challenge. */

@@ -53,6 +53,27 @@ describe('a filter that is saved', () => {
     expect(answer('payer.name', 'minimum')[0]![1]).toContain('payer.type');
   });
 
+  it.each<[Filter, string]>([
+    [{ method: 'crad' }, '/filter/method'],
+    [{ method: { $in: ['card', 'CASH'] } }, '/filter/method/$in'],
+    [{ 'payer.type': { $ne: 'insurer' } }, '/filter/payer.type/$ne'],
+    [{ $or: [{ method: { $nin: ['cheque'] } }] }, '/filter/$or/0/method/$nin'],
+  ])('may not ask for what a field never is: %j', (filter, pointer) => {
+    expect(faults(filter)).toEqual([[pointer, 'unknown_filter_value']]);
+  });
+
+  it('names the values that a field has, those of all its types, and leaves free text free', () => {
+    const [fault] = filterErrors({ method: 'crad' }, ['payment.posted'], 'minimum');
+    expect(fault!.detail).toMatch(/one of cash, card, check, transfer, other\.$/);
+    expect(faults({ kind: 'human' })).toHaveLength(1);
+    expect(faults({ kind: 'human' }, ['patient.created', 'payment.posted'])).toEqual([]);
+    expect(faults({ currency: 'XXX', method: { $ne: null } })).toEqual([]);
+    expect(faults({ changedFields: 'emial' }, ['patient.updated'])).toHaveLength(1);
+    // Of those that a mode hides none is told apart from what does not exist.
+    expect(faults({ changedFields: 'givenName' }, ['patient.updated'])).toHaveLength(1);
+    expect(faults({ changedFields: 'givenName' }, ['patient.updated'], 'full')).toEqual([]);
+  });
+
   it('may name a field that any of the types has', () => {
     expect(faults({ amount: 1 }, ['patient.*'])).toHaveLength(1);
     expect(faults({ amount: 1 }, ['patient.*', 'payment.*'])).toEqual([]);

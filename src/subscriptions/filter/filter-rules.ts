@@ -12,13 +12,22 @@ const mostValues = 100;
 export const filterHelp =
   'Only events whose data satisfies all of these conditions, written as in MongoDB: `{"amount": {"$gte": 10000}}`. ' +
   `Operators of a field: ${fieldOperators.join(', ')}; of groups: ${groupOperators.join(', ')}. ` +
-  'A dotted path names a field within another; of a list one item that fits is enough. Only fields that the payload mode shows. ' +
+  'A dotted path names a field within another; of a list one item that fits is enough. Only fields that the payload mode shows, and of a field with a fixed set of values only those. ' +
   'A field that an event does not have satisfies `$exists: false`, `$ne`, `$nin` and a comparison with null, and nothing else. ' +
   `At most ${mostConditions} conditions, ${mostLevels} levels, ${mostCharacters} characters.`;
 
+/** Of texts in an order, such as dates, a bound need not be a value itself. */
+const comparesValues: ReadonlySet<FieldOperator> = new Set(['$eq', '$ne', '$in', '$nin']);
+
 type Kind = 'string' | 'number' | 'boolean' | 'object';
+/** What a field holds, over all types of events that have it. */
+interface Shape {
+  kinds: Set<Kind>;
+  /** The only texts it can be; null where one of the types lets it be any. */
+  values: Set<string> | null;
+}
 /** What the fields hold that a filter may name, by their paths. */
-type Visible = Map<string, Set<Kind>>;
+type Visible = Map<string, Shape>;
 
 /**
  * What is wrong with a filter for an endpoint of these types and this mode. A field that the mode hides and one that
@@ -67,15 +76,15 @@ class Check {
   }
 
   private field(name: string, operand: unknown, path: string): void {
-    const kinds = this.visible.get(name);
-    if (!kinds) {
+    const shape = this.visible.get(name);
+    if (!shape) {
       const names = [...this.visible.keys()].sort().join(', ');
       const detail = `The events of this endpoint show no such field. They show: ${names}.`;
       this.refuse(path, 'unknown_filter_field', detail);
       return;
     }
     if (!isObject(operand)) {
-      this.operand('$eq', operand, kinds, path);
+      this.operand('$eq', operand, shape, path);
       return;
     }
     const entries = Object.entries(operand);
@@ -85,17 +94,27 @@ class Check {
     for (const [operator, value] of entries) {
       const place = pointerTo(path, operator);
       if (!isFieldOperator(operator)) this.unknownOperator(place, fieldOperators);
-      else this.operand(operator, value, kinds, place);
+      else this.operand(operator, value, shape, place);
     }
   }
 
-  private operand(operator: FieldOperator, value: unknown, kinds: Set<Kind>, path: string): void {
+  private operand(operator: FieldOperator, value: unknown, shape: Shape, path: string): void {
     this.count += 1;
     if (this.count === mostConditions + 1) {
       this.refuse('/filter', 'filter_too_large', `At most ${mostConditions} conditions.`);
     }
-    const expected = expectation(operator, value, kinds);
+    const expected = expectation(operator, value, shape.kinds);
     if (expected) this.refuse(path, 'malformed_filter', expected);
+    else this.values(operator, value, shape, path);
+  }
+
+  /** What is never so would be silence that nobody notices, or with a negation no filter at all. */
+  private values(operator: FieldOperator, value: unknown, { values }: Shape, path: string): void {
+    if (!values || !comparesValues.has(operator)) return;
+    const unknown = [value].flat().find((each) => typeof each === 'string' && !values.has(each));
+    if (unknown === undefined) return;
+    const detail = `This field is never that. It is one of ${[...values].join(', ')}.`;
+    this.refuse(path, 'unknown_filter_value', detail);
   }
 
   private unknownOperator(path: string, allowed: readonly string[]): void {
@@ -147,13 +166,22 @@ function visibleFields(patterns: readonly string[], mode: PayloadMode): Visible 
 function collect(schema: JsonSchema, prefix: string, visible: Visible): void {
   for (const [name, member] of Object.entries((schema.properties ?? {}) as object)) {
     const path = prefix + name;
-    const kinds = visible.get(path) ?? new Set();
-    visible.set(path, kinds);
     // Of a list its items count.
     const item: JsonSchema = member.items ?? member;
-    for (const kind of kindsOf(member.items ? item : member)) kinds.add(kind);
+    visible.set(path, widened(visible.get(path), item));
     collect(item, `${path}.`, visible);
   }
+}
+
+/** A shape that also has what this schema allows. */
+function widened(shape: Shape | undefined, schema: JsonSchema): Shape {
+  const kinds = kindsOf(schema);
+  const texts = (schema.enum as unknown[] | undefined)?.filter((each) => typeof each === 'string');
+  const isOpen = shape?.values === null || (!texts && kinds.includes('string'));
+  return {
+    kinds: new Set([...(shape?.kinds ?? []), ...kinds]),
+    values: isOpen ? null : new Set([...(shape?.values ?? []), ...(texts ?? [])]),
+  };
 }
 
 function kindsOf({ type, enum: values }: JsonSchema): Kind[] {

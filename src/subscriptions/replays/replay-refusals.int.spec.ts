@@ -26,6 +26,8 @@ beforeEach(async () => {
 const replays = (body: object, headers?: Record<string, string>): Promise<ApiAnswer> =>
   hub.api('POST', `/v1/endpoints/${endpointId}/replays`, body, headers);
 
+const dead = { status: ['dead'] };
+
 async function pointers(body: object): Promise<string[]> {
   const answer = await replays(body);
   expect(answer.status).toBe(422);
@@ -45,29 +47,45 @@ it('names what is wrong with it', async () => {
   expect(await pointers({ dryRun: true, from: late, to: early })).toEqual(['/to']);
 });
 
+it('does not take silence for everything', async () => {
+  for (const body of [{}, { missing: false }, { ratePerSecond: 5 }, { dryRun: true }]) {
+    const answer = await replays(body);
+    expect([answer.status, answer.body.errors]).toEqual([
+      422,
+      [expect.objectContaining({ pointer: '/from', code: 'nothing_chosen' })],
+    ]);
+    expect(answer.body.errors[0].detail).toMatch(/"missing": true/);
+  }
+  const { body } = await hub.api('GET', `/v1/endpoints/${endpointId}/replays`);
+  expect(body.data).toEqual([]);
+});
+
 it('is a conflict for a disabled endpoint, though it can be counted', async () => {
   const path = `/v1/endpoints/${endpointId}`;
   await hub.api('PATCH', path, { enabled: false }, { 'if-match': '*' });
-  expect(await replays({})).toMatchObject({ status: 409, body: { code: 'endpoint_disabled' } });
-  expect(await replays({ dryRun: true })).toMatchObject({ status: 200, body: { matched: 0 } });
+  expect(await replays(dead)).toMatchObject({ status: 409, body: { code: 'endpoint_disabled' } });
+  expect(await replays({ ...dead, dryRun: true })).toMatchObject({
+    status: 200,
+    body: { matched: 0 },
+  });
 });
 
 it('is 404 where there is no such endpoint or replay', async () => {
-  const { id } = (await replays({})).body;
+  const { id } = (await replays(dead)).body;
   const other = await createEndpoint();
   for (const path of [`${other}/replays/${id}`, `${endpointId}/replays/${uuidv7()}`]) {
     expect((await hub.api('GET', `/v1/endpoints/${path}`)).status).toBe(404);
     expect((await hub.api('POST', `/v1/endpoints/${path}/cancel`)).status).toBe(404);
   }
   const none = `/v1/endpoints/${uuidv7()}/replays`;
-  expect((await hub.api('POST', none, {})).status).toBe(404);
-  expect((await hub.api('POST', none, { dryRun: true })).status).toBe(404);
+  expect((await hub.api('POST', none, dead)).status).toBe(404);
+  expect((await hub.api('POST', none, { ...dead, dryRun: true })).status).toBe(404);
   expect((await hub.api('GET', none)).status).toBe(404);
 });
 
 it('happens once under one Idempotency-Key', async () => {
   const key = { 'idempotency-key': uuidv7() };
-  const first = await replays({}, key);
+  const first = await replays(dead, key);
   expect(first.headers.get('location')).toMatch(new RegExp(`/replays/${first.body.id}$`));
-  expect((await replays({}, key)).body).toEqual(first.body);
+  expect((await replays(dead, key)).body).toEqual(first.body);
 });

@@ -20,6 +20,14 @@ export function requestOf({ from, to, eventTypes, status, missing }: NewReplay):
   if (from !== undefined && to !== undefined && Date.parse(from) >= Date.parse(to)) {
     fault('/to', 'not_after_from', 'to must lie after from.');
   }
+  // What would send everything once more is more likely a forgotten field than meant.
+  if ((from ?? to ?? eventTypes ?? status) === undefined && !missing) {
+    fault(
+      '/from',
+      'nothing_chosen',
+      'Say what to replay: from or to, eventTypes, status such as ["dead"], or "missing": true.',
+    );
+  }
   if (missing && status) {
     fault(
       '/status',

@@ -31,7 +31,7 @@ export class ReplaysController {
   @ApiCreatedResponse({
     type: ReplayResource,
     description:
-      'Begins to look for what matches, and sends it at the rate asked for; such webhooks carry hub-replay. 409 while another replay of the endpoint is open, and for a disabled endpoint.',
+      'Begins to look for what matches, and sends it at the rate asked for; such webhooks carry hub-replay. 422 for a body that chooses nothing: name a time, types, a status or `missing`. 409 while another replay of the endpoint is open, and for a disabled endpoint.',
   })
   @ApiOkResponse({ type: ReplayCount, description: 'With dryRun: counted, and nothing else.' })
   async create(

@@ -46,6 +46,8 @@ async function stateOf(id: string): Promise<any> {
   return (await hub.api('GET', `/v1/endpoints/${partner.id}/replays/${id}`)).body;
 }
 
+const everything = { eventTypes: ['*'] };
+
 async function started(body: object): Promise<string> {
   const { status, body: replay } = await replays(body);
   expect(status).toBe(201);
@@ -108,7 +110,7 @@ describe('a replay of a range', () => {
   it('sends what matches once more, under its numbers, and says so in a header', async () => {
     const ids = await delivered(4);
     await giveUp([2, 4]);
-    expect(await matched({})).toBe(4);
+    expect(await matched(everything)).toBe(4);
     expect(await matched({ status: ['dead'] })).toBe(2);
     const replay = await completed({ status: ['dead'] });
     expect(replay).toMatchObject({
@@ -146,7 +148,7 @@ describe('a replay of a range', () => {
     await aPatient(hub, practice);
     await settled(7, 'delivered');
     const moment = now.toISOString();
-    expect(await matched({})).toBe(7);
+    expect(await matched(everything)).toBe(7);
     expect(await matched({ to: moment })).toBe(2);
     expect(await matched({ from: moment })).toBe(5);
     expect(await matched({ from: moment, eventTypes: ['account.*'] })).toBe(1);
@@ -188,7 +190,7 @@ describe('a replay of a range', () => {
   it('is told to the other endpoints of the owner', async () => {
     await delivered(1);
     const watcher = await subscribe(hub, receiver, `/${uuidv7()}`, { eventTypes: ['endpoint.*'] });
-    const { id } = await completed({});
+    const { id } = await completed(everything);
     const { event } = await receiver.waitFor(
       ({ path, event }) => path === watcher.path && event.type === 'endpoint.replay_completed',
     );
@@ -205,16 +207,19 @@ describe('a replay of a range', () => {
 describe('a running replay', () => {
   it('is the only one, keeps to its rate, and stops when it is cancelled', async () => {
     await delivered(30);
-    const id = await started({ ratePerSecond: 1 });
+    const id = await started({ ...everything, ratePerSecond: 1 });
     await eventually(async () => expect((await stateOf(id)).sent).toBeGreaterThan(0));
-    expect(await replays({})).toMatchObject({ status: 409, body: { code: 'replay_running' } });
+    expect(await replays(everything)).toMatchObject({
+      status: 409,
+      body: { code: 'replay_running' },
+    });
     const path = `/v1/endpoints/${partner.id}/replays/${id}/cancel`;
     const { status, body } = await hub.api('POST', path);
     expect(status).toBe(200);
     expect(body).toMatchObject({ id, state: 'cancelled', matched: 30 });
     expect(body.sent).toBeLessThan(30);
     expect((await hub.api('POST', path)).body).toMatchObject({ state: 'cancelled' });
-    const next = await completed({ ratePerSecond: 1000 });
+    const next = await completed({ ...everything, ratePerSecond: 1000 });
     expect(next.sent).toBe(30);
     expect(await stateOf(id)).toMatchObject({ state: 'cancelled', sent: body.sent });
     const again = await hub.api('POST', `/v1/endpoints/${partner.id}/replays/${next.id}/cancel`);
@@ -230,7 +235,7 @@ describe('a running replay', () => {
 
   it('waits while its endpoint is disabled, and ends with it', async () => {
     await delivered(10);
-    const id = await started({ ratePerSecond: 1 });
+    const id = await started({ ...everything, ratePerSecond: 1 });
     await eventually(async () => expect((await stateOf(id)).sent).toBeGreaterThan(0));
     await change({ enabled: false });
     const { sent } = await stateOf(id);
@@ -244,7 +249,7 @@ describe('a running replay', () => {
       expect(await stateOf(id)).toMatchObject({ state: 'completed', sent: 10 });
     });
     expect(sent).toBeLessThan(10);
-    const other = await started({ ratePerSecond: 1 });
+    const other = await started({ ...everything, ratePerSecond: 1 });
     await hub.api('DELETE', `/v1/endpoints/${partner.id}`, undefined, { 'if-match': '*' });
     await eventually(async () => {
       const { rows } = await hub.database.query('select state from replays where id = $1', [other]);

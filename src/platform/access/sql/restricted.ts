@@ -19,3 +19,14 @@ export function isRestrictedSql(patient: string, account: string): string {
       select bool_or(member.restricted) and bool_and(member.restricted or member.deleted_at is not null)
       from patients as member where member.account_id = ${account}), false))`;
 }
+
+/**
+ * Whether anybody restricted answered for an account before.
+ * @param account SQL of its id; may be null
+ */
+export function hadRestrictedGuarantorSql(account: string): string {
+  return `coalesce((
+      select true
+      from account_former_guarantors as former join patients as restricted on restricted.id = former.patient_id
+      where former.account_id = ${account} and restricted.restricted limit 1), false)`;
+}

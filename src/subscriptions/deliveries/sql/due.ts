@@ -74,7 +74,7 @@ export const targetsSql = `
          e.owner, e.sandbox, (select version from endpoint_set_version)::text as set_version,
          coalesce(p.attempted_through, 0)::text as attempted_through, e.enabled_at::text as enabled_at,
          h.failing_since is not null as failing, coalesce(h.probes_failed, 0) as probes_failed,
-         (extract(epoch from h.open_until - clock_timestamp()) * 1000)::float8 as open_for_ms,
+         (extract(epoch from h.open_until - clock_timestamp()) * 1000)::float8 as open_for_ms, h.probe_asked_at::text,
          (extract(epoch from h.throttled_until - clock_timestamp()) * 1000)::float8 as throttled_for_ms,
          keys.secrets, keys.changes_in_ms,
          exists (select from delivery_followers as f where f.endpoint_id = e.id) as has_followers

@@ -5,6 +5,14 @@
  */
 export const mostScanned = 50_000;
 
+/** Why a delivery is due once more, from its own row and the one that waits; null where it is not. */
+function nextReason(delivery: string, waiting: string): string {
+  return `
+    case when ${delivery}.status <> 'failed' then null
+         when ${waiting}.asked_after = ${delivery}.attempts then 'requested'
+         when ${delivery}.attempts > 0 then 'retry' end as next_attempt_reason`;
+}
+
 /**
  * Up to $10 deliveries below a number, newest number first. The scan follows `deliveries_stream` and stops as soon as
  * the page is full, or after $9 rows; the row at which it gave up comes last, with `matches` false.
@@ -18,6 +26,7 @@ export const mostScanned = 50_000;
  * and indexes than it needs.
  */
 export const listDeliveriesSql = `
+  select shown.*, ${nextReason('shown', 'r')} from (
   select * from (
     select scanned.*,
            ($6::text[] is null or status = any ($6::text[]))
@@ -32,7 +41,12 @@ export const listDeliveriesSql = `
     ) as scanned
   ) as seen
   where matches or nth = $9::int
-  order by sequence desc limit $10::int`;
+  order by sequence desc limit $10::int
+  ) as shown
+  left join lateral (
+    select asked_after from delivery_retries where delivery_id = shown.id and shown.status = 'failed' limit 1
+  ) as r on true
+  order by shown.sequence desc`;
 
 /**
  * The number above which everything of an endpoint lies that is pending, and with $2 failed too: never attempted is
@@ -47,7 +61,7 @@ export const openFloorSql = `
 
 /** One delivery, and the replay that has queued it: those that were sent before know it only while they wait. */
 export const readDeliverySql = `
-  select d.*, coalesce(r.replay_id, d.replay_id) as replay_id
+  select d.*, coalesce(r.replay_id, d.replay_id) as replay_id, ${nextReason('d', 'r')}
   from deliveries as d left join delivery_retries as r on r.delivery_id = d.id
   where d.id = $1`;
 

@@ -12,17 +12,22 @@ export const hearableSql = `
   from deliveries as d join endpoints as n on n.id = d.endpoint_id where d.id = $1`;
 
 /**
- * Another attempt is due now; those made so far stay counted and recorded. It waits with the retries, without a key:
- * what is sent once more holds up no later delivery. One that waits there already keeps what it holds up.
+ * Another attempt is due now; those made so far stay counted and recorded. It waits with the retries, before all that
+ * are due by themselves, and without a key: what is sent once more holds up no later delivery. One that waits there
+ * already keeps what it holds up. An open circuit is asked to let one try at once.
  */
 export const resendSql = `
   with due as materialized (select clock_timestamp()::timestamptz(3) as at),
   queued as (
     insert into delivery_retries as r
-      (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
-    select d.id, d.endpoint_id, d.sequence, d.event_id, d.attempts, due.at
-    from deliveries as d, due where d.id = $1
+      (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at, asked_after)
+    select d.id, d.endpoint_id, d.sequence, d.event_id, d.attempts, 'epoch', d.attempts
+    from deliveries as d where d.id = $1
     on conflict (delivery_id) do update
-      set attempts = excluded.attempts, next_attempt_at = least(r.next_attempt_at, excluded.next_attempt_at)
+      set attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, asked_after = excluded.asked_after
+  ),
+  probed as (
+    update endpoint_health as h set open_until = least(h.open_until, due.at), probe_asked_at = due.at
+    from due where h.endpoint_id = (select endpoint_id from deliveries where id = $1) and h.open_until is not null
   )
   update deliveries set status = 'failed', next_attempt_at = due.at from due where id = $1`;

@@ -7,7 +7,7 @@ export const claimCallSql = `
   update endpoints as e
   set called_until = clock_timestamp() + make_interval(secs => coalesce(timeout_seconds, $2) + 10)
   where id = $1 and deleted_at is null and (called_until is null or called_until < clock_timestamp())
-  returning e.owner, e.sealed_target, e.event_types, e.payload_mode, e.content_type, e.timeout_seconds,
+  returning e.owner, e.ownership, e.sealed_target, e.event_types, e.payload_mode, e.content_type, e.timeout_seconds,
     called_until::text as claim,
     (select array_agg(sealed order by expires_at is not null, created_at desc, id desc)
      from endpoint_secrets

@@ -82,11 +82,11 @@ export const requeueSql = `
   ),
   queued as (
     insert into delivery_retries as r
-      (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at, replay_id)
-    select w.id, w.endpoint_id, w.sequence, w.event_id, w.attempts, due.at, $2 from wanted as w, due
+      (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at, replay_id, asked_after)
+    select w.id, w.endpoint_id, w.sequence, w.event_id, w.attempts, due.at, $2, w.attempts from wanted as w, due
     on conflict (delivery_id) do update
       set attempts = excluded.attempts, next_attempt_at = least(r.next_attempt_at, excluded.next_attempt_at),
-          replay_id = excluded.replay_id
+          replay_id = excluded.replay_id, asked_after = excluded.asked_after
   )
   update deliveries as d
   set status = 'failed', next_attempt_at = due.at, replay_id = $2
