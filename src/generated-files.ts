@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { OpenAPIObject } from '@nestjs/swagger';
 import { AppModule } from './app.module.js';
 import { EnginePool } from './database/engine-pool.js';
 import { Signals } from './database/signals.js';
@@ -37,5 +38,18 @@ async function openApi(): Promise<string> {
     httpAdapter(),
     { logger, preview: true, abortOnError: false },
   );
-  return JSON.stringify(openApiDocument(app));
+  const document = openApiDocument(app);
+  assertSummaries(document);
+  return JSON.stringify(document);
+}
+
+/** A list of routes tells nothing of one without a summary. @throws Error that names all of those */
+function assertSummaries({ paths }: OpenAPIObject): void {
+  const all = Object.values(paths).flatMap(({ get, post, put, patch, delete: remove }) =>
+    [get, post, put, patch, remove].filter((operation) => operation !== undefined),
+  );
+  const bare = all.filter(({ summary }) => !summary?.trim());
+  if (bare.length === 0) return;
+  const names = bare.map(({ operationId }) => operationId).join(', ');
+  throw new Error(`Give these routes a summary (@ApiOperation): ${names}`);
 }

@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -26,6 +32,7 @@ export class AppointmentsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Book an appointment' })
   @ApiCreatedResponse({ type: AppointmentResource })
   create(
     @Context() context: RequestContext,
@@ -42,6 +49,7 @@ export class AppointmentsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List appointments' })
   @OpenToPartners()
   @ListRoute('In order of creation, whatever was moved since.', AppointmentPage)
   list(
@@ -53,6 +61,7 @@ export class AppointmentsController {
   }
 
   @Get(':appointmentId')
+  @ApiOperation({ summary: 'Read an appointment' })
   @OpenToPartners()
   @ApiOkResponse({ type: AppointmentResource })
   get(
@@ -64,6 +73,7 @@ export class AppointmentsController {
   }
 
   @Patch(':appointmentId')
+  @ApiOperation({ summary: 'Change an appointment but for its time and status' })
   @ApiOkResponse({ type: AppointmentResource })
   change(
     @Context() context: RequestContext,
@@ -80,6 +90,7 @@ export class AppointmentsController {
   }
 
   @Delete(':appointmentId')
+  @ApiOperation({ summary: 'Mark an appointment as entered in error' })
   @ApiNoContentResponse({ description: 'Entered in error; what is left is a tombstone.' })
   delete(
     @Context() context: RequestContext,

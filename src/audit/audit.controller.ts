@@ -1,5 +1,11 @@
 import { Controller, Get, Query, Req, type StreamableFile } from '@nestjs/common';
-import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { OpenToApplications } from '../platform/access/access.guard.js';
 import { Context, RequestContext } from '../platform/http/request-context.js';
@@ -18,6 +24,7 @@ export class AuditController {
   constructor(private readonly audit: AuditService) {}
 
   @Get()
+  @ApiOperation({ summary: 'Read the audit trail' })
   @ApiOkResponse({
     description:
       'In order of writing. As NDJSON it is all of it in one answer, and `limit` does not count. Entries of the last minute may still be joined by earlier ones: to follow the trail, ask `from` one full minute `to` the next.',

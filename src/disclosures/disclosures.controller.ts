@@ -1,5 +1,11 @@
 import { Controller, Get, Param, Query, Req, type StreamableFile } from '@nestjs/common';
-import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { OpenToApplications } from '../platform/access/access.guard.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -16,6 +22,7 @@ export class DisclosuresController {
   constructor(private readonly disclosures: Disclosures) {}
 
   @Get()
+  @ApiOperation({ summary: 'List what of a patient was disclosed to partners' })
   @ApiExtraModels(DisclosurePage, DisclosureResource)
   @ApiOkResponse({
     description:

@@ -1,5 +1,5 @@
 import { Controller, Get, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { OpenToAll } from '../platform/access/access.guard.js';
 import { HealthService, type Health } from './health.service.js';
@@ -12,6 +12,7 @@ export class HealthController {
 
   /** The process answers; restarting it is no remedy for anything else. */
   @Get('live')
+  @ApiOperation({ summary: 'Tell whether the process is alive' })
   live(): { status: 'up' } {
     return { status: 'up' };
   }
@@ -21,6 +22,7 @@ export class HealthController {
    * holds the log back is shown with the key only, since it names other sessions of the database server.
    */
   @Get('ready')
+  @ApiOperation({ summary: 'Tell whether the hub can do its work' })
   async ready(
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,

@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { NeedsKey } from '../platform/access/access.guard.js';
 import type { Answer } from '../platform/http/answer.js';
 import { IdOf } from '../platform/http/input.pipe.js';
@@ -24,6 +30,7 @@ export class ApiKeysController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Make a key for an application' })
   @NeedsKey()
   @ApiCreatedResponse({
     type: CreatedApiKey,
@@ -39,6 +46,7 @@ export class ApiKeysController {
   }
 
   @Get()
+  @ApiOperation({ summary: "List an application's keys" })
   @ApiOkResponse({ type: ApiKeyPage, description: 'In order of creation, the revoked ones too.' })
   async list(
     @Context() { caller }: RequestContext,
@@ -50,6 +58,7 @@ export class ApiKeysController {
   }
 
   @Delete(':keyId')
+  @ApiOperation({ summary: "Revoke an application's key" })
   @ApiNoContentResponse({ description: 'Revoked: it opens nothing any more. Needs no If-Match.' })
   revoke(
     @Context() context: RequestContext,

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../database/signals.js';
 import { Answer } from '../platform/http/answer.js';
@@ -29,6 +29,7 @@ export class ApplicationsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Register an application' })
   @ApiCreatedResponse({ type: ApplicationResource })
   create(@Context() context: RequestContext, @Body() body: NewApplication): Promise<Answer> {
     return this.commands.run(context, [], async (tx) => {
@@ -39,6 +40,7 @@ export class ApplicationsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List applications' })
   @ApiOkResponse({ type: ApplicationPage, description: 'In order of creation.' })
   list(
     @Context() { caller }: RequestContext,
@@ -48,6 +50,7 @@ export class ApplicationsController {
   }
 
   @Get(':applicationId')
+  @ApiOperation({ summary: 'Read an application' })
   @ApiOkResponse({ type: ApplicationResource })
   get(
     @Context() { caller }: RequestContext,
@@ -57,6 +60,7 @@ export class ApplicationsController {
   }
 
   @Patch(':applicationId')
+  @ApiOperation({ summary: "Change an application's name or practices" })
   @ApiOkResponse({
     type: ApplicationResource,
     description:

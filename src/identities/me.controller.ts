@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProperty, ApiTags } from '@nestjs/swagger';
 import {
   OpenToApplications,
   OpenToPartners,
@@ -35,6 +35,7 @@ class Me {
 @WithinReach()
 export class MeController {
   @Get()
+  @ApiOperation({ summary: 'Tell whose key this is, and what it reaches' })
   @ApiOkResponse({ type: Me })
   me(@Context() { caller }: RequestContext): Me {
     const { kind, actor, practices, sandbox } = caller;

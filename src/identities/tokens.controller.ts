@@ -1,5 +1,5 @@
 import { Body, Controller, Post } from '@nestjs/common';
-import { ApiCreatedResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   AnyScope,
   NeedsKey,
@@ -24,6 +24,7 @@ export class TokensController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Make a short-lived token from the key' })
   @NeedsKey()
   @AnyScope()
   @ApiCreatedResponse({

@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   OpenToApplications,
   OpenToPartners,
@@ -22,6 +22,7 @@ export class GrantsController {
   constructor(private readonly grants: GrantsService) {}
 
   @Get()
+  @ApiOperation({ summary: 'List the grants that concern the caller' })
   @ListRoute("The caller's, in order of creation, those that have ended too.", GrantPage)
   list(
     @Context() { caller }: RequestContext,
@@ -31,6 +32,7 @@ export class GrantsController {
   }
 
   @Get(':grantId')
+  @ApiOperation({ summary: 'Read a grant that concerns the caller' })
   @ApiOkResponse({ type: GrantResource })
   get(
     @Context() { caller }: RequestContext,

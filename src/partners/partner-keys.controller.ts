@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { ApiKeyCommands, type KeyOwner } from '../identities/api-key-commands.js';
 import {
   ApiKeyListQuery,
@@ -27,6 +33,7 @@ export class PartnerKeysController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Make a key for a partner' })
   @NeedsKey()
   @ApiCreatedResponse({
     type: CreatedApiKey,
@@ -42,6 +49,7 @@ export class PartnerKeysController {
   }
 
   @Get()
+  @ApiOperation({ summary: "List a partner's keys" })
   @ApiOkResponse({ type: ApiKeyPage, description: 'In order of creation, the revoked ones too.' })
   async list(
     @Param('partnerId', new IdOf('partner')) partnerId: string,
@@ -52,6 +60,7 @@ export class PartnerKeysController {
   }
 
   @Delete(':keyId')
+  @ApiOperation({ summary: "Revoke a partner's key" })
   @ApiNoContentResponse({ description: 'Revoked: it opens nothing any more. Needs no If-Match.' })
   revoke(
     @Context() context: RequestContext,

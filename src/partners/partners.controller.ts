@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -26,6 +26,7 @@ export class PartnersController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Register a partner' })
   @ApiCreatedResponse({ type: PartnerResource })
   create(@Context() context: RequestContext, @Body() body: NewPartner): Promise<Answer> {
     return this.commands.run(context, [], async (tx) => {
@@ -35,18 +36,21 @@ export class PartnersController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List partners' })
   @ApiOkResponse({ type: PartnerPage, description: 'In order of creation.' })
   list(@Query() query: PartnerListQuery): Promise<Page<Partner>> {
     return this.partners.list(query);
   }
 
   @Get(':partnerId')
+  @ApiOperation({ summary: 'Read a partner' })
   @ApiOkResponse({ type: PartnerResource })
   get(@Param('partnerId', new IdOf('partner')) id: string): Promise<Partner> {
     return this.partners.get(id);
   }
 
   @Patch(':partnerId')
+  @ApiOperation({ summary: "Change a partner's name" })
   @ApiOkResponse({ type: PartnerResource })
   change(
     @Context() context: RequestContext,

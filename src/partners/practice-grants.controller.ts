@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { Signals } from '../database/signals.js';
 import type { Tx } from '../database/transactions.js';
 import { OpenToApplications } from '../platform/access/access.guard.js';
@@ -30,6 +36,7 @@ export class PracticeGrantsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Grant a partner what it may hear of and read' })
   @ApiCreatedResponse({
     type: GrantResource,
     description: 'What happens from its start on is for the partner; `grant.created` tells it.',
@@ -46,6 +53,7 @@ export class PracticeGrantsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List the grants of a practice' })
   @ListRoute('In order of creation, those that have ended too.', GrantPage)
   list(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
@@ -55,6 +63,7 @@ export class PracticeGrantsController {
   }
 
   @Get(':grantId')
+  @ApiOperation({ summary: 'Read a grant of a practice' })
   @ApiOkResponse({ type: GrantResource })
   get(
     @Param('practiceId', new IdOf('practice')) practiceId: string,
@@ -64,6 +73,7 @@ export class PracticeGrantsController {
   }
 
   @Patch(':grantId')
+  @ApiOperation({ summary: 'Change the terms of a grant' })
   @ApiOkResponse({
     type: GrantResource,
     description: 'Holds at once; what waits and is no longer granted becomes `withheld`.',
@@ -82,6 +92,7 @@ export class PracticeGrantsController {
   }
 
   @Delete(':grantId')
+  @ApiOperation({ summary: 'Revoke a grant' })
   @ApiNoContentResponse({
     description: 'Revoked at once: what waits to be delivered under it becomes `withheld`.',
   })

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -21,6 +21,7 @@ export class AccountsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Open an account' })
   @ApiCreatedResponse({ type: AccountResource })
   create(
     @Context() context: RequestContext,
@@ -35,6 +36,7 @@ export class AccountsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List accounts' })
   @OpenToPartners()
   @ListRoute('In order of creation.', AccountPage)
   list(
@@ -46,6 +48,7 @@ export class AccountsController {
   }
 
   @Get(':accountId')
+  @ApiOperation({ summary: 'Read an account, with its balance' })
   @OpenToPartners()
   @ApiOkResponse({ type: AccountResource })
   get(
@@ -57,6 +60,7 @@ export class AccountsController {
   }
 
   @Patch(':accountId')
+  @ApiOperation({ summary: "Change an account's holder or guarantor" })
   @ApiOkResponse({ type: AccountResource })
   change(
     @Context() context: RequestContext,

@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { Signals } from '../database/signals.js';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
@@ -22,6 +28,7 @@ export class PatientsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Register a patient' })
   @ApiCreatedResponse({ type: PatientResource })
   create(
     @Context() context: RequestContext,
@@ -38,6 +45,7 @@ export class PatientsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List patients' })
   @OpenToPartners()
   @ListRoute('In order of creation.', PatientPage)
   list(
@@ -49,6 +57,7 @@ export class PatientsController {
   }
 
   @Get(':patientId')
+  @ApiOperation({ summary: 'Read a patient' })
   @OpenToPartners()
   @ApiOkResponse({ type: PatientResource })
   get(
@@ -60,6 +69,7 @@ export class PatientsController {
   }
 
   @Patch(':patientId')
+  @ApiOperation({ summary: 'Change a patient, or restrict who may hear of them' })
   @ApiOkResponse({ type: PatientResource })
   async change(
     @Context() context: RequestContext,
@@ -80,6 +90,7 @@ export class PatientsController {
   }
 
   @Delete(':patientId')
+  @ApiOperation({ summary: 'Delete a patient' })
   @ApiNoContentResponse({ description: 'What is left is a tombstone with ids only.' })
   async delete(
     @Context() context: RequestContext,

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -21,6 +21,7 @@ export class AdjustmentsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Post an adjustment' })
   @ApiCreatedResponse({ type: EntryResource })
   post(
     @Context() context: RequestContext,
@@ -34,6 +35,7 @@ export class AdjustmentsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List adjustments' })
   @OpenToPartners()
   @ListRoute('In order of creation.', EntryPage)
   list(
@@ -45,6 +47,7 @@ export class AdjustmentsController {
   }
 
   @Get(':adjustmentId')
+  @ApiOperation({ summary: 'Read an adjustment' })
   @OpenToPartners()
   @ApiOkResponse({ type: EntryResource })
   get(

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -21,6 +21,7 @@ export class ChargesController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Post a charge' })
   @ApiCreatedResponse({ type: EntryResource })
   post(
     @Context() context: RequestContext,
@@ -34,6 +35,7 @@ export class ChargesController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List charges' })
   @OpenToPartners()
   @ListRoute('In order of creation.', EntryPage)
   list(
@@ -45,6 +47,7 @@ export class ChargesController {
   }
 
   @Get(':chargeId')
+  @ApiOperation({ summary: 'Read a charge' })
   @OpenToPartners()
   @ApiOkResponse({ type: EntryResource })
   get(

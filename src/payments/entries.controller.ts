@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { IdOf } from '../platform/http/input.pipe.js';
 import { ListRoute, type Page } from '../platform/http/lists.js';
@@ -16,6 +16,7 @@ export class EntriesController {
   constructor(private readonly entries: EntriesService) {}
 
   @Get()
+  @ApiOperation({ summary: "List the entries of an account's ledger" })
   @ListRoute('In the order in which entries were made.', EntryPage)
   list(
     @Context() { caller }: RequestContext,
@@ -27,6 +28,7 @@ export class EntriesController {
   }
 
   @Get(':entryId')
+  @ApiOperation({ summary: "Read an entry of an account's ledger" })
   @ApiOkResponse({ type: EntryResource })
   get(
     @Context() { caller }: RequestContext,

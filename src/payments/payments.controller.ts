@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { OpenToApplications, OpenToPartners } from '../platform/access/access.guard.js';
 import { Answer } from '../platform/http/answer.js';
 import { Commands } from '../platform/http/commands.js';
@@ -22,6 +22,7 @@ export class PaymentsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Post a payment' })
   @ApiCreatedResponse({ type: EntryResource })
   post(
     @Context() context: RequestContext,
@@ -35,6 +36,7 @@ export class PaymentsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List payments' })
   @OpenToPartners()
   @ListRoute('In order of creation.', EntryPage)
   list(
@@ -46,6 +48,7 @@ export class PaymentsController {
   }
 
   @Get(':paymentId')
+  @ApiOperation({ summary: 'Read a payment' })
   @OpenToPartners()
   @ApiOkResponse({ type: EntryResource })
   get(
@@ -57,6 +60,7 @@ export class PaymentsController {
   }
 
   @Post(':paymentId/refund')
+  @ApiOperation({ summary: 'Refund a payment, whole or in part' })
   @ApiCreatedResponse({ type: EntryResource, description: 'The entry that pays back.' })
   refund(
     @Context() context: RequestContext,
@@ -72,6 +76,7 @@ export class PaymentsController {
   }
 
   @Post(':paymentId/reverse')
+  @ApiOperation({ summary: 'Reverse a payment' })
   @ApiCreatedResponse({ type: EntryResource, description: 'The entry that undoes the payment.' })
   reverse(
     @Context() context: RequestContext,

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, Query } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import {
   OpenToApplications,
@@ -27,6 +27,7 @@ export class PracticesController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Register a practice' })
   @ApiCreatedResponse({ type: PracticeResource })
   create(@Context() context: RequestContext, @Body() body: NewPractice): Promise<Answer> {
     return this.commands.run(context, [], async (tx) => {
@@ -36,6 +37,7 @@ export class PracticesController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List practices' })
   @OpenToApplications()
   @OpenToPartners()
   @WithinReach()
@@ -48,6 +50,7 @@ export class PracticesController {
   }
 
   @Get(':practiceId')
+  @ApiOperation({ summary: 'Read a practice' })
   @OpenToApplications()
   @OpenToPartners()
   @ApiOkResponse({
@@ -62,6 +65,7 @@ export class PracticesController {
   }
 
   @Patch(':practiceId')
+  @ApiOperation({ summary: 'Change a practice' })
   @OpenToApplications()
   @ApiOkResponse({
     type: PracticeResource,

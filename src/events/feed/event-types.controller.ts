@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   OpenToApplications,
   OpenToPartners,
@@ -25,12 +25,14 @@ class SchemaQuery {
 @WithinReach()
 export class EventTypesController {
   @Get()
+  @ApiOperation({ summary: 'List the types of events' })
   @ApiOkResponse({ schema: { type: 'object' }, description: 'Every type the hub emits, by name.' })
   list(): { data: object[]; nextCursor: null } {
     return { data: eventTypes.map(describe), nextCursor: null };
   }
 
   @Get(':type')
+  @ApiOperation({ summary: 'Read one type of event, with its versions' })
   @ApiOkResponse({ schema: { type: 'object' } })
   get(@Param('type') type: string): object {
     if (!isEventType(type)) throw notFound('event type');
@@ -38,6 +40,7 @@ export class EventTypesController {
   }
 
   @Get(':type/versions/:version/schema')
+  @ApiOperation({ summary: "Read the JSON Schema of a type's payload" })
   @ApiOkResponse({ schema: { type: 'object' }, description: 'JSON Schema of `data`.' })
   schema(
     @Param('type') type: string,

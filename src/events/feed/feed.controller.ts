@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { isUUID } from 'class-validator';
 import type { FastifyReply } from 'fastify';
 import {
@@ -33,6 +33,7 @@ export class FeedController {
   ) {}
 
   @Get()
+  @ApiOperation({ summary: 'Read the feed of events, in the order of the log' })
   @ApiOkResponse({ type: FeedPage, description: 'In log order: what happened first comes first.' })
   async read(
     @Context() { authorization }: RequestContext,
@@ -70,6 +71,7 @@ export class FeedController {
   }
 
   @Get(':eventId')
+  @ApiOperation({ summary: 'Read one event' })
   @ApiOkResponse({ schema: { type: 'object' }, description: 'A CloudEvent.' })
   async get(
     @Context() { caller }: RequestContext,

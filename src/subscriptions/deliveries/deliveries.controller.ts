@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../../database/signals.js';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
@@ -30,6 +30,7 @@ export class DeliveriesController {
   ) {}
 
   @Get('endpoints/:endpointId/deliveries')
+  @ApiOperation({ summary: 'List the deliveries of an endpoint' })
   @ListRoute(
     'Newest number first. With filters a page may be short or empty and still have a nextCursor.',
     DeliveryPage,
@@ -43,6 +44,7 @@ export class DeliveriesController {
   }
 
   @Get('deliveries/:deliveryId')
+  @ApiOperation({ summary: 'Read a delivery with its attempts' })
   @ApiOkResponse({ type: DeliveryDetail })
   get(
     @Context() { caller }: RequestContext,
@@ -52,6 +54,7 @@ export class DeliveriesController {
   }
 
   @Post('deliveries/:deliveryId/resend')
+  @ApiOperation({ summary: 'Send a delivery once more' })
   @HttpCode(200)
   @ApiOkResponse({
     type: DeliveryDetail,

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
-import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Signals } from '../../database/signals.js';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
@@ -30,6 +30,7 @@ export class EndpointSecretsController {
   ) {}
 
   @Post('rotate')
+  @ApiOperation({ summary: 'Give an endpoint a new signing key' })
   @HttpCode(200)
   @ApiBody({ type: SecretRotation, required: false })
   @ApiOkResponse({

@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
-import { ApiBody, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { isEventType, type EventType } from '../../events/catalog/catalog.js';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
@@ -28,6 +28,7 @@ export class EndpointTestController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Send an endpoint an example at once' })
   @HttpCode(200)
   @ApiBody({ type: EndpointTest, required: false })
   @ApiOkResponse({

@@ -10,7 +10,13 @@ import {
   Query,
   UseGuards,
 } from '@nestjs/common';
-import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
@@ -51,6 +57,7 @@ export class EndpointsController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Register an endpoint for webhooks' })
   @ApiCreatedResponse({
     type: CreatedEndpoint,
     description:
@@ -68,6 +75,7 @@ export class EndpointsController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List endpoints' })
   @ListRoute('In order of creation.', EndpointPage)
   list(
     @Context() { caller }: RequestContext,
@@ -77,6 +85,7 @@ export class EndpointsController {
   }
 
   @Get(':endpointId')
+  @ApiOperation({ summary: 'Read an endpoint' })
   @ApiOkResponse({ type: EndpointResource })
   get(
     @Context() { caller }: RequestContext,
@@ -86,6 +95,7 @@ export class EndpointsController {
   }
 
   @Patch(':endpointId')
+  @ApiOperation({ summary: 'Change an endpoint' })
   @ApiOkResponse({
     type: EndpointResource,
     description:
@@ -107,6 +117,7 @@ export class EndpointsController {
   }
 
   @Delete(':endpointId')
+  @ApiOperation({ summary: 'Delete an endpoint' })
   @ApiNoContentResponse({
     description: 'Gone for good, with its secret; what is open is withheld.',
   })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Controller, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { Signals } from '../../database/signals.js';
 import { Transactions, type Tx } from '../../database/transactions.js';
@@ -35,6 +35,7 @@ export class OwnershipController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: "Have an endpoint's receiver prove that it wants the webhooks" })
   @HttpCode(200)
   @ApiOkResponse({
     type: EndpointResource,

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { v7 as uuidv7 } from 'uuid';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
 import { Answer } from '../../platform/http/answer.js';
@@ -28,6 +28,7 @@ export class ReplaysController {
   ) {}
 
   @Post()
+  @ApiOperation({ summary: 'Send an endpoint again what matches' })
   @ApiCreatedResponse({
     type: ReplayResource,
     description:
@@ -50,6 +51,7 @@ export class ReplaysController {
   }
 
   @Get()
+  @ApiOperation({ summary: 'List the replays of an endpoint' })
   @ListRoute('Newest first.', ReplayPage)
   list(
     @Context() { caller }: RequestContext,
@@ -60,6 +62,7 @@ export class ReplaysController {
   }
 
   @Get(':replayId')
+  @ApiOperation({ summary: 'Read how far a replay is' })
   @ApiOkResponse({ type: ReplayResource })
   get(
     @Context() { caller }: RequestContext,
@@ -70,6 +73,7 @@ export class ReplaysController {
   }
 
   @Post(':replayId/cancel')
+  @ApiOperation({ summary: 'Cancel a replay' })
   @HttpCode(200)
   @ApiOkResponse({
     type: ReplayResource,

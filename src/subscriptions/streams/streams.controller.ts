@@ -1,5 +1,5 @@
 import { Controller, Get, Param, Query, Res, UseGuards } from '@nestjs/common';
-import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { HoldsNoPatientData } from '../../audit/reads.interceptor.js';
 import { OpenToApplications, OpenToPartners } from '../../platform/access/access.guard.js';
@@ -20,6 +20,7 @@ export class StreamsController {
   constructor(private readonly streams: StreamsService) {}
 
   @Get('events')
+  @ApiOperation({ summary: "Read an endpoint's stream as a feed" })
   @ApiOkResponse({
     type: StreamPage,
     description:
@@ -37,6 +38,7 @@ export class StreamsController {
   }
 
   @Get('manifest')
+  @ApiOperation({ summary: "Read the hash over a piece of an endpoint's stream" })
   @HoldsNoPatientData()
   @ApiOkResponse({
     type: Manifest,
