@@ -10,6 +10,7 @@ import { markedBodies, neededBesides, type MarkedBody } from '../support/marked-
 import { aGrant, aPartner } from '../support/partners.js';
 import { runCommand } from '../support/run-command.js';
 import { testMasterKey } from '../support/sealed.js';
+import { tablesWith } from '../support/search-tables.js';
 import { pathOf } from '../support/things.js';
 import { textsOfTopic, type TopicText } from '../support/topic-texts.js';
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js';
@@ -83,19 +84,6 @@ async function things(): Promise<Record<string, string>> {
     partnerId: partner.id,
     grantId: (await aGrant(hub, practice, partner)).id,
   };
-}
-
-/** Tables and how many of their rows hold a text in any column. */
-async function tablesWith(text: string): Promise<string[]> {
-  const { rows } = await stage.database.query<{ name: string }>(
-    `select c.relname as name from pg_class as c
-     where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and not c.relispartition
-       and (xpath('/row/n/text()', query_to_xml(format(
-             'select count(*) as n from %I as t where t::text ilike %L', c.relname, '%' || $1 || '%'), false, true, '')))[1]::text::int > 0
-     order by 1`,
-    [text],
-  );
-  return rows.map(({ name }) => name);
 }
 
 /**
@@ -216,7 +204,7 @@ describeOnBothBuses('a marker in every free text', (bus) => {
     const metrics = await (await fetch(`${hub.url}/metrics`)).text();
     const health = await (await fetch(`${hub.url}/health/ready`)).text();
     expect(JSON.parse(health)).toMatchObject({ parkedEvents: 1 });
-    const [held, heldHuman] = [await tablesWith(marker), await tablesWith(human)];
+    const [held, heldHuman] = [await tablesWith(stage, [marker]), await tablesWith(stage, [human])];
     await hub.stop();
 
     expect(hub.output()).toMatch(/"level":10/);
