@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists, writeOnce } from '../database/embedded/durable-files.js';
 import type { EnginePool } from '../database/engine-pool.js';
+import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
 import { MasterKeyMissing, MasterKeys, newMasterKey } from './master-keys.js';
 import { masterKeysInUseSql } from './sql/data-keys.js';
@@ -32,7 +33,9 @@ export async function loadMasterKeys(
   const loaded = await load(settings, used.length > 0);
   const lacking = used.filter(({ id }) => !loaded.master.ids.includes(id));
   if (lacking.length === 0) return loaded;
-  const missing = lacking.map(({ id, count }) => `${id} (${count} data keys)`).join(', ');
+  const missing = lacking
+    .map(({ id, count }) => `${id} (${counted(count, 'data key')})`)
+    .join(', ');
   throw new MasterKeyMissing(
     `Data keys of this database are wrapped under master keys that the hub was not given: ${missing}. It was given ${loaded.master.ids.join(', ')}. ${howToGive}`,
   );

@@ -120,7 +120,7 @@ describe('without the master key of one practice', () => {
     await hub.close();
     const refusal = start();
     await expect(refusal).rejects.toThrow(MasterKeyMissing);
-    await expect(refusal).rejects.toThrow(`${ring.ids[1]} (1 data keys)`);
+    await expect(refusal).rejects.toThrow(`${ring.ids[1]} (1 data key)`);
     await giveKey();
     hub = await start();
   });
