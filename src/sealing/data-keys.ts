@@ -245,6 +245,8 @@ export class DataKeys {
   /** Forgets keys that were destroyed, and no longer seals with those that were retired. */
   private async follow(): Promise<void> {
     const now = await this.databaseTime();
+    // Before keys are forgotten: what is made in their place is not to be wrapped under a former master key.
+    const fault = await this.master.refresh().catch((error: Error) => error);
     const { rows } = await this.pool.query<ChangedRow>({
       name: 'data-keys-changed',
       text: changedKeysSql,
@@ -258,12 +260,9 @@ export class DataKeys {
     const isDestroyed = this.known.forgetChanged(rows) || at !== this.erasedAt;
     this.erasedAt = at;
     if (isDestroyed) for (const observer of this.observers) observer();
-    // After that, since these fail where a master key is missing: keys are forgotten nevertheless.
-    try {
-      await this.master.refresh();
-    } finally {
-      await this.lookAtLocked();
-    }
+    await this.lookAtLocked();
+    // After that: keys are forgotten though a master key is missing.
+    if (fault) throw fault;
     if (rows.some(({ practice_id }) => practice_id === null)) {
       this.ownKey = (await this.readOwn())!;
     }
