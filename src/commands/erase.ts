@@ -4,6 +4,7 @@ import { EngineTransactions } from '../database/engine-transactions.js';
 import { Signals } from '../database/signals.js';
 import { Erasure } from '../erasure/erasure.js';
 import { reportOn, reportText } from '../erasure/erasure-report.js';
+import type { Looked } from '../erasure/history-pieces.js';
 import { ErasureRefused } from '../erasure/patient-record.js';
 import { Outbox } from '../events/outbox/outbox.js';
 import { counted } from '../platform/counted.js';
@@ -95,8 +96,9 @@ function parse(args: string[]) {
 }
 
 /** Beside the report, so that its output stays the report alone. */
-function progress(eventsSeen: number): void {
-  process.stderr.write(`${counted(eventsSeen, 'event')} looked at\n`);
+function progress(what: Looked, seen: number): void {
+  const many = what === 'delivery' ? 'deliveries' : undefined;
+  if (seen > 0) process.stderr.write(`${counted(seen, what, many)} looked at\n`);
 }
 
 main(process.argv.slice(2)).catch((error: unknown) =>

@@ -7,6 +7,7 @@ import {
   aPractice,
   eventsFrom,
 } from '../../test/support/factories-patients.js';
+import { eventually } from '../../test/support/eventually.js';
 import { startTestHub, type TestHub } from '../../test/support/start-hub.js';
 import { subscribe } from '../../test/support/streams.js';
 import { startWebhookReceiver } from '../../test/support/webhook-receiver.js';
@@ -130,6 +131,57 @@ describe('an erasure', () => {
     }
   });
 
+  it('looks through what waits piece by piece, however much of others lies before and behind', async () => {
+    const receiver = await startWebhookReceiver({ respond: () => ({ status: 500, body: 'no' }) });
+    try {
+      // Those of other tests would have something to send as well.
+      for (const { id } of (await hub.api('GET', '/v1/endpoints')).body.data) {
+        await hub.api('DELETE', `/v1/endpoints/${id}`, undefined, { 'if-match': '*' });
+      }
+      const { id: failing } = await subscribe(hub, receiver, '/failing');
+      const { id: off } = await subscribe(hub, receiver, '/off', { enabled: false });
+      const patient = await aPatient(hub, practice);
+      const countOf = async (table: string) => {
+        const { rows } = await hub.database.query(
+          `select count(*)::int from ${table} as t join deliveries as d on d.id = t.delivery_id
+           where d.endpoint_id = $1 and d.event_type <> 'patient.erased'`,
+          [failing],
+        );
+        return rows[0].count as number;
+      };
+      // The account opened, the patient created.
+      await eventually(async () => {
+        expect([await countOf('delivery_retries'), await countOf('attempt_responses')]).toEqual([
+          2, 2,
+        ]);
+      });
+      await surround(off, failing);
+      const seen: Record<string, number> = {};
+      const { app } = hub;
+      const watched = new Erasure(
+        app.get(EnginePool),
+        app.get(EngineTransactions),
+        app.get(Outbox),
+        app.get(DataKeys),
+        app.get(Signals),
+        (what, count) => (seen[what] = Math.max(seen[what] ?? 0, count)),
+      );
+      const request = { practiceId: practice.id, patientId: patient.id, withAccount: false };
+      const expected = { deliveries: 3, responses: 2 };
+      const preview = await watched.preview({ ...request, orderedBy: 'Dr. Roe' });
+      expect(preview.counts).toMatchObject(expected);
+      expect(seen.delivery).toBeGreaterThan(18_000);
+      expect(seen.answer).toBeGreaterThan(12_000);
+      const { counts } = await watched.run({ ...request, orderedBy: 'Dr. Roe' });
+      expect(counts).toMatchObject(expected);
+      expect([await countOf('delivery_retries'), await countOf('attempt_responses')]).toEqual([
+        0, 0,
+      ]);
+    } finally {
+      await receiver.close();
+    }
+  });
+
   it('is the only way past what is append-only', async () => {
     const patient = await aPatient(hub, practice);
     await anEntry(hub, practice, 'charges', { patientId: patient.id, description: 'a crown' });
@@ -153,3 +205,38 @@ describe('an erasure', () => {
     ]);
   });
 });
+
+/**
+ * Six thousand rows of nobody on either side of what `failing` has in the tables, and as many in the stream of `off`
+ * before a delivery of one of its events: more than two pieces each.
+ */
+async function surround(off: string, failing: string): Promise<void> {
+  const { database } = hub;
+  const ids = `
+    select (side || lpad(to_hex(i), 7, '0') || '-0000-7000-8000-000000000000')::uuid as id
+    from unnest(array['0', 'f']) as side, generate_series(1, 6000) as i`;
+  await database.query(`
+    insert into delivery_retries (delivery_id, endpoint_id, sequence, event_id, attempts, next_attempt_at)
+    select id, gen_random_uuid(), 1, gen_random_uuid(), 1, 'infinity' from (${ids}) as ids`);
+  await database.query(`
+    insert into attempt_responses (delivery_id, number, sealed_body)
+    select id, 1, '' from (${ids}) as ids`);
+  await database.query(
+    `insert into deliveries (id, endpoint_id, sequence, event_id, event_type, practice_id)
+     select hub_uuid_v7(), $1, i, gen_random_uuid(), 'patient.created', $2 from generate_series(1, 6000) as i`,
+    [off, practice.id],
+  );
+  await database.query(
+    `insert into deliveries (id, endpoint_id, sequence, event_id, event_type, practice_id)
+     select hub_uuid_v7(), $1, 6001, event_id, event_type, practice_id from deliveries
+     where endpoint_id = $2 limit 1`,
+    [off, failing],
+  );
+  await database.query(`update endpoint_counters set last_sequence = 6001 where endpoint_id = $1`, [
+    off,
+  ]);
+  await database.query(
+    `insert into endpoint_progress (endpoint_id) values ($1) on conflict do nothing`,
+    [off],
+  );
+}

@@ -8,6 +8,13 @@ import { erasedMark } from '../sealing/data-key.js';
 import type { DataKeys } from '../sealing/data-keys.js';
 import { withholdSql } from '../subscriptions/deliveries/sql/record.js';
 import {
+  openDeliveries,
+  pieceSize,
+  responsesAbout,
+  type Progress,
+  type Subject,
+} from './history-pieces.js';
+import {
   entryOf,
   eraseRecord,
   type Counts,
@@ -22,13 +29,9 @@ import {
   eraseResponsesSql,
   finishSql,
   isWithheldSql,
-  openDeliveriesSql,
-  responsesSql,
   tellHubsSql,
 } from './sql/erase-history.js';
 
-/** Events looked at in one transaction: readers of the log wait for its end, so it is short. */
-const pieceSize = 5000;
 /** Kept answers opened at a time. */
 const answersAtOnce = 500;
 
@@ -63,7 +66,7 @@ export class Erasure {
     private readonly outbox: Outbox,
     private readonly keys: DataKeys,
     private readonly signals: Signals,
-    private readonly onProgress: (eventsSeen: number) => void = () => undefined,
+    private readonly onProgress: Progress = () => undefined,
   ) {}
 
   /** What `run` would erase, as far as it can be known before. Changes nothing. @throws ErasureRefused */
@@ -77,13 +80,19 @@ export class Erasure {
         throw error;
       });
     const about = subjectOf(erasure);
-    const open = await this.pool.query(openDeliveriesSql, about);
-    const responses = await this.pool.query(responsesSql, about);
+    const open = new Set<string>();
+    for await (const ids of openDeliveries(this.pool, about, this.onProgress)) {
+      for (const id of ids) open.add(id);
+    }
+    let responses = 0;
+    for await (const { ids } of responsesAbout(this.pool, about, this.onProgress)) {
+      responses += ids.length;
+    }
     const counts = {
       ...erasure.counts,
       events: await this.eraseEvents(erasure, false),
-      deliveries: open.rows.length,
-      responses: responses.rows.length,
+      deliveries: open.size,
+      responses,
     };
     return { ...erasure, counts };
   }
@@ -117,14 +126,18 @@ export class Erasure {
 
   // One by one: whoever records results locks several, in an order of its own.
   private async withhold(erasure: ErasureRow): Promise<void> {
-    const { rows } = await this.pool.query<{ id: string }>(openDeliveriesSql, subjectOf(erasure));
-    for (const { id } of rows) {
-      await this.pool.transaction(async (client) => {
-        await client.query(withholdSql, [[id], 'erased']);
-        // What was to be sent once more stays delivered.
-        const { rowCount } = await client.query(isWithheldSql, [id]);
-        await client.query(addCountsSql, [erasure.id, null, { deliveries: rowCount }]);
-      });
+    const done = new Set<string>();
+    for await (const ids of openDeliveries(this.pool, subjectOf(erasure), this.onProgress)) {
+      for (const id of ids) {
+        if (done.has(id)) continue;
+        done.add(id);
+        await this.pool.transaction(async (client) => {
+          await client.query(withholdSql, [[id], 'erased']);
+          // What was to be sent once more stays delivered.
+          const { rowCount } = await client.query(isWithheldSql, [id]);
+          await client.query(addCountsSql, [erasure.id, null, { deliveries: rowCount }]);
+        });
+      }
     }
     // What lanes have in memory they read again, and find it withheld.
     await this.pool.query(tellHubsSql, [erasure.id]);
@@ -145,19 +158,18 @@ export class Erasure {
       });
       seen += piece.seen;
       erased += piece.erased;
-      this.onProgress(seen);
+      this.onProgress('event', seen);
       if (piece.seen < pieceSize) return erased;
       after = piece.last!;
     }
   }
 
   private async eraseResponses(erasure: ErasureRow): Promise<void> {
-    const { rows } = await this.pool.query<{ delivery_id: string; number: number }>(
-      responsesSql,
-      subjectOf(erasure),
-    );
-    const gone = [rows.map(({ delivery_id }) => delivery_id), rows.map(({ number }) => number)];
-    await this.counted(erasure, 'responses', eraseResponsesSql, gone);
+    const about = subjectOf(erasure);
+    for await (const { ids, numbers } of responsesAbout(this.pool, about, this.onProgress)) {
+      if (ids.length === 0) continue;
+      await this.counted(erasure, 'responses', eraseResponsesSql, [ids, numbers]);
+    }
   }
 
   // Only what they say tells whom they are about.
@@ -203,6 +215,6 @@ export class Erasure {
   }
 }
 
-function subjectOf({ practice_id, patient_id, account_ids }: ErasureRow): unknown[] {
+function subjectOf({ practice_id, patient_id, account_ids }: ErasureRow): Subject {
   return [practice_id, patient_id, account_ids];
 }

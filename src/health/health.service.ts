@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { EventBus, type BusHealth } from '../events/bus/event-bus.js';
+import { DataKeys } from '../sealing/data-keys.js';
 import { holdersSql } from './sql/holders.js';
 
 interface Holder {
@@ -15,6 +16,8 @@ export interface Health {
   bus?: BusHealth;
   /** Events a consumer could not handle; `npm run parked` lists them. */
   parkedEvents?: number;
+  /** Data keys that this hub needed and cannot unwrap: a master key is missing, and what is sealed under them waits. */
+  lockedDataKeys?: number;
   /** Who has kept a transaction open for long and so holds the log's horizon back for every reader. */
   horizonHeldBy?: Holder[];
 }
@@ -28,6 +31,7 @@ export class HealthService {
   constructor(
     private readonly dataSource: DataSource,
     private readonly bus: EventBus,
+    private readonly keys: DataKeys,
   ) {}
 
   /** At most one look a second, however often it is asked: the route is open to all. */
@@ -43,12 +47,14 @@ export class HealthService {
       const [{ parked, holders }]: [{ parked: number; holders: Holder[] }] =
         await this.dataSource.query(holdersSql);
       const bus = await this.bus.health();
-      const well = bus.up && parked === 0 && holders.length === 0;
+      const { lockedCount } = this.keys;
+      const well = bus.up && parked + holders.length + lockedCount === 0;
       return {
         status: well ? 'up' : 'degraded',
         database: { up: true },
         bus,
         parkedEvents: parked,
+        lockedDataKeys: lockedCount,
         horizonHeldBy: holders,
       };
     } catch {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../database/engine-pool.js';
 import { Wakeable } from '../platform/wakeable.js';
 import { DataKeys } from '../sealing/data-keys.js';
+import { MasterKeyMissing } from '../sealing/master-keys.js';
 import { byPractice, runsOf, type Due } from './due-batches.js';
 import { ReminderFiring, type Settled } from './reminder-firing.js';
 import type { Fate } from './reminder.rules.js';
@@ -21,6 +22,9 @@ export type Tally = Record<Fate, number>;
 /** Fires the reminders that are due. Any number of hubs may do so at once. */
 @Injectable()
 export class ReminderTick {
+  /** Of the latest tick: something due waits for a master key. */
+  private hasLocked = false;
+
   constructor(
     private readonly pool: EnginePool,
     private readonly firing: ReminderFiring,
@@ -34,6 +38,7 @@ export class ReminderTick {
    */
   async run(now?: Date, rest = new Wakeable()): Promise<Tally> {
     const moment = now ?? (await this.databaseTime());
+    this.hasLocked = false;
     const tally: Tally = { fired: 0, missed: 0, superseded: 0, skipped: 0 };
     const count = ({ fates }: Settled) => fates.forEach((fate) => (tally[fate] += 1));
     const busy: Due[] = [];
@@ -67,17 +72,35 @@ export class ReminderTick {
         text: findDueSql,
         values: [moment, mostDue, ...after],
       });
-      // All at once: a burst over a thousand practices that have no key yet would else make one after the other.
-      await this.keys.prepare(rows.map(({ practiceId }) => practiceId));
-      await this.inLanes(turned(runsOf(rows, batchSize)), (run) => work(run, goesOn));
+      const sealable = await this.sealable(rows);
+      await this.inLanes(turned(runsOf(sealable, batchSize)), (run) => work(run, goesOn));
       if (rows.length < mostDue) return;
       const { dueAt, id } = rows.at(-1)!;
       after = [dueAt, id];
     }
   }
 
-  /** Milliseconds until the next reminder is due, at most zero where one is; undefined where none waits. */
+  /**
+   * Those whose practice's key is at hand. All at once: a burst over a thousand practices that have no key yet would
+   * else make one after the other. What waits for a master key holds up no other practice.
+   */
+  private async sealable(rows: Due[]): Promise<Due[]> {
+    try {
+      await this.keys.prepare(rows.map(({ practiceId }) => practiceId));
+      return rows;
+    } catch (error) {
+      if (!(error instanceof MasterKeyMissing)) throw error;
+      this.hasLocked = true;
+      return rows.filter(({ practiceId }) => this.keys.sealing(practiceId));
+    }
+  }
+
+  /**
+   * Milliseconds until the next reminder is due, at most zero where one is; undefined where none waits, or only the
+   * regular tick should look again.
+   */
   async nextInMs(): Promise<number | undefined> {
+    if (this.hasLocked) return undefined;
     const { rows } = await this.pool.query<{ in_ms: number }>({
       name: 'reminders-next',
       text: nextDueSql,

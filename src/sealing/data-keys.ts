@@ -3,7 +3,8 @@ import type { EnginePool } from '../database/engine-pool.js';
 import type { Signals } from '../database/signals.js';
 import type { Logger } from '../platform/logger.js';
 import { DataKey, isErased, keyNumberOf, SealBroken } from './data-key.js';
-import { MasterKeyMissing, type MasterKeys } from './master-keys.js';
+import { bindingOfKey, KeysAtHand, type ChangedRow, type KeyRow } from './keys-at-hand.js';
+import type { MasterKeys } from './master-keys.js';
 import {
   activeKeysSql,
   changedKeysSql,
@@ -14,28 +15,19 @@ import {
   ownKeysSql,
 } from './sql/data-keys.js';
 
-/** Keys in memory, of practices that write and of payloads that are read: some hundred bytes each. */
-const mostKept = 20_000;
 /** How long a hub may go on with a key that was destroyed, where the signal is lost. */
 const pollMs = 3000;
 
-interface KeyRow {
-  number: number;
-  practice_id: string | null;
-  /** Null once the key is destroyed. */
-  wrapped: Buffer | null;
-  master_key_id: string | null;
-}
-
-/** A key that was retired or destroyed. */
-interface ChangedRow {
-  number: number;
-  practice_id: string | null;
-  destroyed: boolean;
-}
-
 /** Why something sealed is not there any more, or never will be. */
 export type Lost = 'erased' | 'unreadable';
+
+/**
+ * Not lost: the master key that wraps its data key was not given to this hub. It opens once that is given, so nothing
+ * may be decided for good because of it.
+ */
+export interface Locked {
+  lost: 'locked';
+}
 
 /** Something that is sealed, and what it belongs to. */
 export interface Sealed {
@@ -48,13 +40,14 @@ export interface Sealed {
  * a master key that does not; here are those in use, unwrapped.
  */
 export class DataKeys {
-  private readonly byNumber = new Map<number, DataKey | 'destroyed'>();
-  private readonly active = new Map<string, DataKey>();
+  private readonly known: KeysAtHand;
   private readonly observers = new Set<() => void>();
   private ownKey?: DataKey;
   /** By the database's clock: what was retired or destroyed before is known. */
   private seenThrough = '';
   private erasedAt: string | null = null;
+  /** Why it could not follow, the last time. */
+  private fault = '';
   private timer?: NodeJS.Timeout;
   private silence?: () => void;
   private following: Promise<void> = Promise.resolve();
@@ -64,7 +57,9 @@ export class DataKeys {
     readonly master: MasterKeys,
     private readonly signals: Signals,
     private readonly logger: Logger,
-  ) {}
+  ) {
+    this.known = new KeysAtHand(master, logger);
+  }
 
   /**
    * Has the hub's own key at hand, made at the first start, and follows what becomes of all others.
@@ -92,7 +87,7 @@ export class DataKeys {
 
   /** Seals what is a practice's. Undefined where it is not at hand: `prepare` brings it. */
   sealing(practiceId: string | null): DataKey | undefined {
-    return practiceId === null ? this.ownKey : this.active.get(practiceId);
+    return practiceId === null ? this.ownKey : this.known.sealing(practiceId);
   }
 
   /**
@@ -101,10 +96,14 @@ export class DataKeys {
    *
    * A key is made in a transaction of its own, before that of its first payload: what was rolled back must not have
    * left a payload under a key that nobody has. So there may be keys of practices that were never made.
+   *
+   * Rejects with MasterKeyMissing where some are locked; the others are at hand then.
    */
   prepare(practiceIds: readonly (string | null)[]): Promise<void> | undefined {
     const wanted = practiceIds.filter((id) => id !== null);
-    return wanted.every((id) => this.active.has(id)) ? undefined : this.bring([...new Set(wanted)]);
+    return wanted.every((id) => this.known.sealing(id))
+      ? undefined
+      : this.bring([...new Set(wanted)]);
   }
 
   /**
@@ -113,33 +112,47 @@ export class DataKeys {
    * @throws MasterKeyMissing, or what the database throws: then it says nothing about what is sealed.
    */
   async open(all: readonly Sealed[]): Promise<(string | { lost: Lost })[]> {
-    await this.have(all);
-    return all.map((each) => this.openNow(each));
+    const opened = await this.openBeforeLocked(all);
+    if (opened.length < all.length) throw this.known.missing();
+    return opened;
   }
 
-  /** Brings to hand what `openNow` needs. */
+  /** As `open`, as far as the first one that is locked, for those who keep to an order. */
+  async openBeforeLocked(all: readonly Sealed[]): Promise<(string | { lost: Lost })[]> {
+    await this.have(all);
+    const opened = all.map((each) => this.openNow(each));
+    const locked = this.known.lockedCount > 0 ? opened.findIndex(isLocked) : -1;
+    return (locked < 0 ? opened : opened.slice(0, locked)) as (string | { lost: Lost })[];
+  }
+
+  /** How many data keys wait for a master key: of those that something needed, as of some seconds ago. */
+  get lockedCount(): number {
+    return this.known.lockedCount;
+  }
+
+  /** Brings to hand what `openNow` needs. Of keys that are locked `follow` looks whether they still are. */
   have(all: readonly Pick<Sealed, 'sealed'>[]): Promise<void> | undefined {
     const missing = new Set<number>();
     for (const { sealed } of all) {
       const number = keyNumberOf(sealed);
-      if (number !== undefined && !this.byNumber.has(number)) missing.add(number);
+      if (number !== undefined && !this.known.isKnown(number)) missing.add(number);
     }
     return missing.size === 0 ? undefined : this.read([...missing]);
   }
 
   /** A key that is at hand, by its number. */
   atHand(number: number): DataKey | undefined {
-    const key = this.byNumber.get(number);
+    const key = this.known.get(number);
     return key instanceof DataKey ? key : undefined;
   }
 
   /** Opens with a key at hand, see `have`. */
-  openNow({ sealed, binding }: Sealed): string | { lost: Lost } {
+  openNow({ sealed, binding }: Sealed): string | { lost: Lost } | Locked {
     if (isErased(sealed)) return erased;
     const number = keyNumberOf(sealed);
-    const key = number === undefined ? undefined : this.byNumber.get(number);
+    const key = number === undefined ? undefined : this.known.get(number);
     if (key === 'destroyed') return erased;
-    if (key === undefined) return unreadable;
+    if (key === undefined) return this.known.isLocked(number) ? locked : unreadable;
     try {
       return key.open(sealed, binding);
     } catch (error) {
@@ -159,7 +172,8 @@ export class DataKeys {
 
   private async bring(practiceIds: readonly string[]): Promise<void> {
     // Of all that are wanted, since one that was at hand may be retired while the others are read.
-    const lacking = () => practiceIds.filter((id) => !this.active.has(id));
+    const locked = new Set<string>();
+    const lacking = () => practiceIds.filter((id) => !this.known.sealing(id) && !locked.has(id));
     let missing = lacking();
     // Where somebody else makes them at the same moment, they are there at the second look.
     for (let turn = 0; turn < 3 && missing.length > 0; turn += 1) {
@@ -169,10 +183,13 @@ export class DataKeys {
         text: activeKeysSql,
         values: [missing],
       });
-      for (const row of rows) this.keepActive(row.practice_id!, this.unwrap(row));
+      for (const row of rows) {
+        if (!this.known.takeSealing(row)) locked.add(row.practice_id!);
+      }
       missing = lacking();
     }
     if (missing.length > 0) throw new Error('The data keys of practices could not be made');
+    if (locked.size > 0) throw this.known.missing();
   }
 
   private async make(practiceIds: readonly (string | null)[]): Promise<void> {
@@ -183,7 +200,7 @@ export class DataKeys {
 
   private async readOwn(): Promise<DataKey | undefined> {
     const { rows } = await this.pool.query<KeyRow>(ownKeysSql);
-    const [own] = rows.map((row) => this.unwrap(row));
+    const [own] = rows.map((row) => this.known.unwrap(row));
     return own;
   }
 
@@ -198,52 +215,38 @@ export class DataKeys {
       text: keysByNumberSql,
       values: [numbers],
     });
-    for (const row of rows) {
-      if (row.wrapped === null) this.keepNumber(row.number, 'destroyed');
-      else this.unwrapReading(row);
-    }
+    for (const row of rows) this.known.takeOpening(row);
   }
 
-  /** A wrapped key that somebody has changed makes what is sealed under it unreadable, and stops no reader of more. */
-  private unwrapReading(row: KeyRow): void {
-    try {
-      this.unwrap(row);
-    } catch (error) {
-      if (error instanceof MasterKeyMissing) throw error;
-      this.logger.error({ err: error, dataKey: row.number }, 'a data key cannot be unwrapped');
-    }
-  }
-
-  private unwrap({ number, practice_id, wrapped, master_key_id }: KeyRow): DataKey {
-    const known = this.byNumber.get(number);
-    if (known instanceof DataKey) return known;
-    const secret = this.master.unwrap(wrapped!, master_key_id!, bindingOfKey(practice_id));
-    const key = new DataKey(number, secret);
-    this.keepNumber(number, key);
-    return key;
-  }
-
-  private keepNumber(number: number, key: DataKey | 'destroyed'): void {
-    forgetOldest(this.byNumber);
-    this.byNumber.set(number, key);
-  }
-
-  private keepActive(practiceId: string, key: DataKey): void {
-    forgetOldest(this.active);
-    this.active.set(practiceId, key);
+  private async lookAtLocked(): Promise<void> {
+    const numbers = this.known.lockedNumbers;
+    if (numbers.length > 0) await this.read(numbers);
+    this.known.tellWhetherUnlocked();
   }
 
   private followSoon(): void {
     this.following = this.following.then(() =>
-      this.follow().catch((error: unknown) =>
-        this.logger.warn({ err: error }, 'keys were not looked at, trying again'),
+      this.follow().then(
+        () => void (this.fault = ''),
+        (error: unknown) => this.told(error),
       ),
     );
+  }
+
+  // A missing master key may stay missing for long, and is looked for every few seconds.
+  private told(error: unknown): void {
+    const { message } = error as Error;
+    if (message !== this.fault) {
+      this.logger.warn({ err: error }, 'keys were not looked at, trying again');
+    }
+    this.fault = message;
   }
 
   /** Forgets keys that were destroyed, and no longer seals with those that were retired. */
   private async follow(): Promise<void> {
     const now = await this.databaseTime();
+    // Before keys are forgotten: what is made in their place is not to be wrapped under a former master key.
+    const fault = await this.master.refresh().catch((error: Error) => error);
     const { rows } = await this.pool.query<ChangedRow>({
       name: 'data-keys-changed',
       text: changedKeysSql,
@@ -254,28 +257,16 @@ export class DataKeys {
       text: erasedAtSql,
     });
     const { at } = erasures[0]!;
-    const isDestroyed = this.forgetChanged(rows) || at !== this.erasedAt;
+    const isDestroyed = this.known.forgetChanged(rows) || at !== this.erasedAt;
     this.erasedAt = at;
     if (isDestroyed) for (const observer of this.observers) observer();
-    // After that, since these fail where a master key is missing: keys are forgotten nevertheless.
-    await this.master.refresh();
+    await this.lookAtLocked();
+    // After that: keys are forgotten though a master key is missing.
+    if (fault) throw fault;
     if (rows.some(({ practice_id }) => practice_id === null)) {
       this.ownKey = (await this.readOwn())!;
     }
     this.seenThrough = now;
-  }
-
-  /** @returns whether one was destroyed that had not been before */
-  private forgetChanged(changed: readonly ChangedRow[]): boolean {
-    let isNews = false;
-    for (const { number, practice_id, destroyed } of changed) {
-      if (practice_id === null) continue;
-      if (this.active.get(practice_id)?.number === number) this.active.delete(practice_id);
-      if (!destroyed || this.byNumber.get(number) === 'destroyed') continue;
-      this.keepNumber(number, 'destroyed');
-      isNews = true;
-    }
-    return isNews;
   }
 
   private async databaseTime(): Promise<string> {
@@ -286,14 +277,8 @@ export class DataKeys {
 
 const erased = { lost: 'erased' } as const;
 const unreadable = { lost: 'unreadable' } as const;
+const locked: Locked = { lost: 'locked' };
 
-/** What a wrapped key belongs to: in the place of another practice's it does not open. */
-export function bindingOfKey(practiceId: string | null): string {
-  return `data-key\n${practiceId ?? ''}`;
-}
-
-function forgetOldest(kept: Map<unknown, unknown>): void {
-  if (kept.size < mostKept) return;
-  const [oldest] = kept.keys();
-  kept.delete(oldest);
+function isLocked(opened: unknown): boolean {
+  return opened === locked;
 }

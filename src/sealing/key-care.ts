@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { bindingOfKey } from './data-keys.js';
+import { bindingOfKey } from './keys-at-hand.js';
 import type { MasterKeys } from './master-keys.js';
 import { masterKeysInUseSql } from './sql/data-keys.js';
 import {

@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { exists, writeOnce } from '../database/embedded/durable-files.js';
 import type { EnginePool } from '../database/engine-pool.js';
+import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
 import { MasterKeyMissing, MasterKeys, newMasterKey } from './master-keys.js';
 import { masterKeysInUseSql } from './sql/data-keys.js';
@@ -28,12 +29,15 @@ export async function loadMasterKeys(
   settings: Settings,
   pool: Pick<EnginePool, 'query'>,
 ): Promise<LoadedMasterKeys> {
-  const { rows: used } = await pool.query<{ id: string }>(masterKeysInUseSql);
+  const { rows: used } = await pool.query<{ id: string; count: number }>(masterKeysInUseSql);
   const loaded = await load(settings, used.length > 0);
   const lacking = used.filter(({ id }) => !loaded.master.ids.includes(id));
   if (lacking.length === 0) return loaded;
+  const missing = lacking
+    .map(({ id, count }) => `${id} (${counted(count, 'data key')})`)
+    .join(', ');
   throw new MasterKeyMissing(
-    `This database's keys are wrapped under the master key ${lacking.map(({ id }) => id).join(', ')}, and the hub was given ${loaded.master.ids.join(', ')}. ${howToGive}`,
+    `Data keys of this database are wrapped under master keys that the hub was not given: ${missing}. It was given ${loaded.master.ids.join(', ')}. ${howToGive}`,
   );
 }
 

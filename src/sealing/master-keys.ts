@@ -8,7 +8,9 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 /** Thrown where the hub cannot go on without a key that nobody gave it; says what to do about it. */
-export class MasterKeyMissing extends Error {}
+export class MasterKeyMissing extends Error {
+  override readonly name = 'MasterKeyMissing';
+}
 
 /** A key under which data keys are wrapped. Its bytes are private, so that nothing that prints it shows them. */
 class MasterKey {
@@ -86,12 +88,15 @@ export class MasterKeys {
   /** @throws MasterKeyMissing where the key is not among these. */
   unwrap(wrapped: Buffer, masterKeyId: string, binding: string): Buffer {
     const key = this.keys.find(({ id }) => id === masterKeyId);
-    if (!key) {
-      throw new MasterKeyMissing(
-        `The master key ${masterKeyId}, under which data keys are wrapped, is not among those the hub was given (${this.ids.join(', ')}). Add it to HUB_MASTER_KEY or HUB_MASTER_KEY_FILE.`,
-      );
-    }
+    if (!key) throw this.lacking([masterKeyId]);
     return key.unwrap(wrapped, binding);
+  }
+
+  /** Says that data keys are wrapped under master keys that are not among these. */
+  lacking(ids: readonly string[]): MasterKeyMissing {
+    return new MasterKeyMissing(
+      `Data keys are wrapped under the master key ${ids.join(', ')}, which is not among those the hub was given (${this.ids.join(', ')}). Add it to HUB_MASTER_KEY or HUB_MASTER_KEY_FILE.`,
+    );
   }
 
   /** Reads the file again where it has changed, so that a rotation needs no restart. */

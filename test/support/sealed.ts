@@ -11,9 +11,12 @@ import { MasterKeys } from '../../src/sealing/master-keys.js';
 /** Of every hub that a test starts and gives no other. */
 export const testMasterKey = Buffer.alloc(32, 'master key of tests').toString('base64');
 
-/** The keys of a database whose hubs have the tests' master key, over a pool of the test's own. */
-export function testKeys(pool: Pick<pg.Pool, 'query'>, signals = new Signals('')): DataKeys {
-  const master = MasterKeys.of([Buffer.from(testMasterKey, 'base64')]);
+/** The keys of a database, by default one whose hubs have the tests' master key, over a pool of the test's own. */
+export function testKeys(
+  pool: Pick<pg.Pool, 'query'>,
+  signals = new Signals(''),
+  master = MasterKeys.of([Buffer.from(testMasterKey, 'base64')]),
+): DataKeys {
   return new DataKeys(pool as EnginePool, master, signals, new Logger('silent'));
 }
 

@@ -23,37 +23,63 @@ export const eraseEventsSql = `
          case when $6::boolean then hub_erase_events(ids) else cardinality(ids) end as erased
   from about`;
 
-/** Deliveries that are still to be made, wherever they wait. */
-export const openDeliveriesSql = `
-  with open as materialized (
-    select d.id, d.event_id
-    from endpoint_progress as p
-    cross join lateral (
-      select id, event_id from deliveries
-      where endpoint_id = p.endpoint_id and sequence > p.attempted_through and status = 'pending' and practice_id = $1
-    ) as d
-    union select delivery_id, event_id from delivery_retries
-    union select delivery_id, event_id from delivery_followers
-  )
-  select open.id
-  from open
-  cross join lateral (
-    select practice_id, patient_id, account_id, type from events where id = open.event_id limit 1
+/** What of a piece is about the patient, by the event of each; with the end of the piece, for the next one. */
+const found = (what: string) => `
+  select ${what}
+  from piece cross join lateral (
+    select practice_id, patient_id, account_id, type from events where id = piece.event_id limit 1
   ) as e
   where ${isAbout('e')}`;
+
+/** Endpoints after the id $1 whose streams have numbers that were not attempted, $2 at a time. */
+export const openStreamsSql = `
+  select p.endpoint_id as id, p.attempted_through::text as through
+  from endpoint_progress as p
+  left join lateral (select last_sequence from endpoint_counters where endpoint_id = p.endpoint_id limit 1) as c on true
+  where p.endpoint_id > $1 and (c.last_sequence is null or c.last_sequence > p.attempted_through)
+  order by p.endpoint_id limit $2`;
+
+/** Deliveries of the endpoint $4 that were not attempted, at most $6 looked at after the number $5. */
+export const openInStreamSql = `
+  with piece as materialized (
+    select id, event_id, sequence, status from deliveries
+    where endpoint_id = $4 and sequence > $5 order by sequence limit $6
+  )
+  select (select max(sequence)::text from piece) as last, (select count(*)::int from piece) as seen,
+         array(${found('piece.id')} and piece.status = 'pending') as ids`;
+
+/** Deliveries that wait in a table, at most $5 looked at after the id $4. */
+const waitingSql = (table: string) => `
+  with piece as materialized (
+    select delivery_id as id, event_id from ${table} where delivery_id > $4 order by delivery_id limit $5
+  )
+  select (select id from piece order by id desc limit 1) as last, (select count(*)::int from piece) as seen,
+         array(${found('piece.id')}) as ids`;
+
+export const waitingFollowersSql = waitingSql('delivery_followers');
+export const waitingRetriesSql = waitingSql('delivery_retries');
 
 export const isWithheldSql = `
   select from deliveries where id = $1 and status = 'withheld' and withheld_reason = 'erased'`;
 
-/** What receivers answered to failed attempts may echo what they were sent. */
+/**
+ * What receivers answered to failed attempts may echo what they were sent: at most $6 answers looked at after the
+ * delivery $4 and the number $5.
+ */
 export const responsesSql = `
-  select r.delivery_id, r.number
-  from attempt_responses as r
-  cross join lateral (select event_id from deliveries where id = r.delivery_id limit 1) as d
-  cross join lateral (
-    select practice_id, patient_id, account_id, type from events where id = d.event_id limit 1
-  ) as e
-  where ${isAbout('e')}`;
+  with answers as materialized (
+    select delivery_id, number from attempt_responses
+    where (delivery_id, number) > ($4::uuid, $5::smallint) order by delivery_id, number limit $6
+  ),
+  piece as materialized (
+    select a.delivery_id, a.number, d.event_id
+    from answers as a cross join lateral (select event_id from deliveries where id = a.delivery_id limit 1) as d
+  )
+  select (select jsonb_build_array(delivery_id, number) from answers order by delivery_id desc, number desc limit 1)
+           as last,
+         (select count(*)::int from answers) as seen,
+         array(${found('piece.delivery_id')} order by piece.delivery_id, piece.number) as ids,
+         array(${found('piece.number')} order by piece.delivery_id, piece.number) as numbers`;
 
 export const eraseResponsesSql = `
   delete from attempt_responses as r using unnest($1::uuid[], $2::smallint[]) as gone (delivery_id, number)

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { isTransient } from '../../database/errors.js';
+import { MasterKeyMissing } from '../../sealing/master-keys.js';
 import type { EventHeader } from '../log/event-log.js';
 import { comparePositions } from '../position.js';
 import { BatchTaken } from './claim.js';
@@ -80,6 +81,8 @@ const classesOfData = ['21', '22', '23', '44', '54', 'P0'];
 
 function concernsAnEvent(error: unknown): boolean {
   if (error instanceof BatchTaken || isTransient(error)) return false;
+  // An operator mends that, and then all goes on in order.
+  if (error instanceof MasterKeyMissing) return false;
   if (error instanceof pg.DatabaseError)
     return classesOfData.includes(error.code?.slice(0, 2) ?? '');
   return !(error instanceof Error && 'syscall' in error);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EnginePool } from '../../database/engine-pool.js';
 import { isTransient } from '../../database/errors.js';
+import { MasterKeyMissing } from '../../sealing/master-keys.js';
 import { headerFromRow } from '../log/event-log.js';
 import type { HeaderRow } from '../log/event-rows.js';
 import { BatchTaken } from './claim.js';
@@ -27,7 +28,7 @@ export class ParkedEvents {
 
   /**
    * Drives once more what the operator asked for, one event at a time. Several hubs may do so at once: one claims.
-   * @throws a transient database error; what is left stays asked for.
+   * @throws a transient database error, or MasterKeyMissing; what is left stays asked for.
    */
   async redrive(group: string, bus: BusKind, handler: BatchHandler): Promise<void> {
     const { rows } = await this.pool.query<HeaderRow>(wantedSql, [group]);
@@ -37,7 +38,7 @@ export class ParkedEvents {
         await handler({ ...place, events: [event], redriven: true });
       } catch (error) {
         if (error instanceof BatchTaken) continue;
-        if (isTransient(error)) throw error;
+        if (isTransient(error) || error instanceof MasterKeyMissing) throw error;
         const reason = `${reasonOf(error)} (again, when driven once more)`;
         await this.pool.query(failedAgainSql, [group, event.id, reason]);
       }

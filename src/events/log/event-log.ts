@@ -4,7 +4,13 @@ import { EnginePool } from '../../database/engine-pool.js';
 import { DataKeys } from '../../sealing/data-keys.js';
 import type { StoredEvent } from '../catalog/envelope.js';
 import { comparePositions, type Position } from '../position.js';
-import { openEvents, positionFromRow, type EventRow, type HeaderRow } from './event-rows.js';
+import {
+  openEvents,
+  openEventsInOrder,
+  positionFromRow,
+  type EventRow,
+  type HeaderRow,
+} from './event-rows.js';
 import {
   beyondGenerationSql,
   horizonSql,
@@ -65,9 +71,11 @@ export class EventLog {
     return { events: rows.map(headerFromRow), more };
   }
 
+  /** Ends before an event that waits for a master key. @throws MasterKeyMissing where that is the next one. */
   async readEvents(after: Position, limit: number): Promise<LogPage<StoredEvent>> {
     const { rows, more } = await this.read<EventRow>('log-events', readEventsSql, after, limit);
-    return { events: await openEvents(rows, this.keys), more };
+    const events = await openEventsInOrder(rows, this.keys);
+    return { events, more: more || events.length < rows.length };
   }
 
   /** What the log says of these events, in no order; of one that it does not hold, nothing. */

@@ -1,5 +1,5 @@
 import { bindingOfEvent } from '../../sealing/bindings.js';
-import type { DataKeys, Lost } from '../../sealing/data-keys.js';
+import type { DataKeys, Lost, Sealed } from '../../sealing/data-keys.js';
 import type { StoredEvent } from '../catalog/envelope.js';
 import { formatPosition, type Position } from '../position.js';
 
@@ -30,25 +30,41 @@ export interface EventRow extends HeaderRow {
 }
 
 /**
- * Events as the log keeps them, with their data, in the order of the rows. Where that cannot be opened, the event is
- * there and says why (`lost`): nobody who reads the log may be held up by it.
+ * Events as the log keeps them, with their data, in the order of the rows. Where that is lost, the event is there and
+ * says why (`lost`): nobody who reads the log may be held up by it.
+ * @throws MasterKeyMissing where one cannot be opened before a master key is given: it is not to be skipped.
  */
 export async function openEvents(
   rows: readonly EventRow[],
   keys: Pick<DataKeys, 'open'>,
 ): Promise<StoredEvent[]> {
-  const opened = await keys.open(
-    rows.map((row) => ({
-      sealed: Buffer.from(row.sealed, 'base64'),
-      binding: bindingOfEvent({
-        practiceId: row.practice_id,
-        type: row.type,
-        subject: row.subject,
-        subjectVersion: row.subject_version,
-      }),
-    })),
-  );
+  const opened = await keys.open(rows.map(sealedOf));
   return rows.map((row, i) => eventFromRow(row, opened[i]!));
+}
+
+/**
+ * As far as the first one that waits for a master key, for those who keep to the log's order.
+ * @throws MasterKeyMissing where that is the first of all.
+ */
+export async function openEventsInOrder(
+  rows: readonly EventRow[],
+  keys: Pick<DataKeys, 'open' | 'openBeforeLocked'>,
+): Promise<StoredEvent[]> {
+  const opened = await keys.openBeforeLocked(rows.map(sealedOf));
+  if (opened.length === 0) return openEvents(rows.slice(0, 1), keys);
+  return opened.map((each, i) => eventFromRow(rows[i]!, each));
+}
+
+function sealedOf(row: EventRow): Sealed {
+  return {
+    sealed: Buffer.from(row.sealed, 'base64'),
+    binding: bindingOfEvent({
+      practiceId: row.practice_id,
+      type: row.type,
+      subject: row.subject,
+      subjectVersion: row.subject_version,
+    }),
+  };
 }
 
 function eventFromRow(row: EventRow, opened: string | { lost: Lost }): StoredEvent {

@@ -1,8 +1,11 @@
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isTransient } from '../../database/errors.js';
+import { MasterKeyMissing } from '../../sealing/master-keys.js';
 import { Logger } from '../logger.js';
 import { Problem } from './problem.js';
+
+const lockedCode = 'data_locked';
 
 /** Turns whatever a request throws into problem details; what is not meant for the caller stays in the log. */
 @Catch()
@@ -13,7 +16,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const problem = problemOf(error);
-    if (problem.status >= 500) {
+    // A missing master key is told once by whoever looks for it, not for each request that needs it.
+    if (problem.status >= 500 && problem.code !== lockedCode) {
       this.logger.error(
         { requestId: request.id, code: problem.code, err: error },
         'request failed',
@@ -59,6 +63,14 @@ export function problemOf(error: unknown): Problem {
       503,
       'temporarily_unavailable',
       'The database cannot answer right now and nothing was changed as far as it knows. Try again; with an Idempotency-Key nothing happens twice.',
+    );
+  }
+  if (error instanceof MasterKeyMissing) {
+    return new Problem(
+      503,
+      lockedCode,
+      'What this needs is encrypted under a master key that the hub was not given. Nothing is lost or skipped: ask again once the hub’s operator has given it.',
+      { retryAfterSeconds: 5 },
     );
   }
   return new Problem(

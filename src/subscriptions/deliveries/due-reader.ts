@@ -1,46 +1,26 @@
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
 import type { DueDelivery } from './delivery.js';
-import { EventCache } from './event-cache.js';
+import {
+  beforeLocked,
+  lockedMs,
+  toDelivery,
+  type Page,
+  type PendingRow,
+  type RetryRow,
+} from './due-page.js';
+import { EventCache, type FoundEvents } from './event-cache.js';
 import { Followers } from './followers.js';
 import { Hearing } from './hearing.js';
 import type { Lane } from './lane.js';
 import type { LoggedEvent } from './logged-event.js';
-import { forgetRetriesSql, pendingSql, retriesSql } from './sql/due.js';
+import { forgetRetriesSql, pendingSql, postponeSql, retriesSql } from './sql/due.js';
 import { withholdSql } from './sql/record.js';
-
-interface PendingRow {
-  endpoint_id: string;
-  /** Null in the row that says how far the numbers go. */
-  id: string | null;
-  sequence: string;
-  event_id: string;
-  practice_id: string | null;
-  replay_id: string | null;
-  status: string | null;
-}
-
-interface RetryRow extends PendingRow {
-  id: string;
-  order_key: string | null;
-  attempts: number;
-  due_in_ms: number;
-}
-
-/** What was read for a lane. */
-interface Page {
-  lane: Lane;
-  /** The lane's when it was asked for: if the window has been forgotten since, the page is void. */
-  generation: number;
-  /** Of a page of the stream: it holds every pending delivery up to this number. */
-  through?: number;
-  rows: (PendingRow & { id: string })[];
-  from: 'stream' | 'retry';
-}
 
 /** Rows whose events are read by one statement, and bytes after which a round of reading ends. */
 const mostRowsAtOnce = 2000;
 const mostBytesAtOnce = 32_000_000;
+const nothing: FoundEvents = { events: new Map(), locked: new Set() };
 /** A timer counts from when it is set, a little after the database looked at its clock. */
 const slackMs = 2;
 
@@ -89,14 +69,15 @@ export class DueReader {
   }
 
   /** @returns how many bytes of events that brought */
-  private async takeInSome(pages: readonly Page[]): Promise<number> {
-    const eventIds = pages.flatMap(({ rows }) => rows.map((row) => row.event_id));
-    const [events] = await Promise.all([
-      eventIds.length > 0 ? this.events.get(eventIds) : new Map<string, LoggedEvent>(),
+  private async takeInSome(read: readonly Page[]): Promise<number> {
+    const eventIds = read.flatMap(({ rows }) => rows.map((row) => row.event_id));
+    const [{ events, locked }] = await Promise.all([
+      eventIds.length > 0 ? this.events.get(eventIds) : nothing,
       this.hearing.bringUpToDate(
-        pages.filter(({ rows }) => rows.length > 0).map(({ lane }) => lane),
+        read.filter(({ rows }) => rows.length > 0).map(({ lane }) => lane),
       ),
     ]);
+    const pages = locked.size > 0 ? await this.openOf(read, locked) : read;
     const isBarred = await this.hearing.barred(
       pages.map(({ lane, rows }) => ({
         lane,
@@ -130,6 +111,14 @@ export class DueReader {
     let bytes = 0;
     for (const { dataBytes } of events.values()) bytes += dataBytes.length;
     return bytes;
+  }
+
+  /** The pages as far as they can be opened; retries that cannot leave the way to those that are due behind them. */
+  private async openOf(read: readonly Page[], locked: ReadonlySet<string>): Promise<Page[]> {
+    const cuts = read.map((page) => beforeLocked(page, locked, performance.now()));
+    const postponed = cuts.flatMap(({ postponed }) => postponed);
+    if (postponed.length > 0) await this.pool.query(postponeSql, [postponed, lockedMs / 1000]);
+    return cuts.map(({ page }) => page);
   }
 
   private async withhold(
@@ -245,34 +234,6 @@ function takeInNow(
     lane.opened(delivery);
     lane.enqueue(delivery);
   }
-}
-
-function toDelivery({ lane, from }: Page, row: PendingRow, event: LoggedEvent): DueDelivery {
-  const { ordering } = lane.target;
-  const retry = row as RetryRow;
-  return {
-    id: row.id!,
-    from,
-    sequence: Number(row.sequence),
-    attempts: from === 'retry' ? retry.attempts : 0,
-    event,
-    orderKey:
-      from === 'retry'
-        ? retry.order_key
-        : ordering === 'none'
-          ? null
-          : keyOf(event, row.practice_id, ordering),
-    replayId: row.replay_id,
-  };
-}
-
-function keyOf(
-  event: LoggedEvent,
-  practiceId: string | null,
-  ordering: 'subject' | 'practice',
-): string {
-  // A subject belongs to its practice; an event of none is ordered with its kind.
-  return ordering === 'subject' ? event.subject : (practiceId ?? event.source);
 }
 
 function grouped<R extends { endpoint_id: string }>(rows: readonly R[]): Map<string, R[]> {

@@ -12,7 +12,7 @@ afterAll(() => hub.close());
 
 /** What each says, or why it says nothing. */
 async function read(ids: readonly string[]): Promise<string[]> {
-  const found = await hub.app.get(EventCache).get(ids);
+  const { events: found } = await hub.app.get(EventCache).get(ids);
   return ids.map((id) => {
     const event = found.get(id)!;
     return event.lost ?? (event.data as { givenName: string }).givenName;

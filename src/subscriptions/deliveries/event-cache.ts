@@ -15,6 +15,14 @@ const fewestForThread = 16;
 
 const asText = { getTypeParser: () => (value: string) => value };
 
+export interface FoundEvents {
+  events: Map<string, LoggedEvent>;
+  /** Ids of those that are there, and cannot be opened before a master key is given (see `Locked`). */
+  locked: ReadonlySet<string>;
+}
+
+const noneLocked: ReadonlySet<string> = new Set();
+
 /** Events for delivery, read many at a time; the latest are kept. */
 export class EventCache {
   private readonly kept = new Map<string, LoggedEvent>();
@@ -40,10 +48,10 @@ export class EventCache {
   }
 
   /**
-   * The events there are; those that retention has dropped are missing. Kept for the next who asks are those that
+   * The events there are; those that retention has dropped are in neither answer. Kept for the next who asks are those that
    * several want now: of the others each would only make the garbage collector copy it.
    */
-  async get(ids: readonly string[]): Promise<Map<string, LoggedEvent>> {
+  async get(ids: readonly string[]): Promise<FoundEvents> {
     const wanted = new Set<string>();
     const shared = new Set<string>();
     for (const id of ids) (wanted.has(id) ? shared : wanted).add(id);
@@ -56,13 +64,14 @@ export class EventCache {
       if (event) found.set(id, event);
       else missing.push(id);
     }
-    if (missing.length === 0) return found;
+    if (missing.length === 0) return { events: found, locked: noneLocked };
     const { epoch } = this;
-    for (const event of await this.read(missing)) {
+    const { events, locked } = await this.read(missing);
+    for (const event of events) {
       found.set(event.id, event);
       if (shared.has(event.id)) this.keep(event, epoch);
     }
-    return found;
+    return { events: found, locked };
   }
 
   /** Reads ahead what will be asked for in a moment. Failing is left to whoever asks. */
@@ -71,14 +80,16 @@ export class EventCache {
     if (missing.length === 0) return;
     const { epoch } = this;
     const reading = this.read(missing).then(
-      (events) => events.forEach((event) => this.keep(event, epoch)),
+      ({ events }) => events.forEach((event) => this.keep(event, epoch)),
       () => undefined,
     );
     for (const id of missing) this.reading.set(id, reading);
     void reading.then(() => missing.forEach((id) => this.reading.delete(id)));
   }
 
-  private async read(ids: string[]): Promise<LoggedEvent[]> {
+  private async read(
+    ids: string[],
+  ): Promise<{ events: LoggedEvent[]; locked: ReadonlySet<string> }> {
     const { rows } = await this.pool.query<LoggedEventRow>({
       name: 'due-events',
       text: eventsSql,
@@ -88,12 +99,13 @@ export class EventCache {
       types: asText as never,
     });
     const opened = await this.open(rows);
-    const events = rows.map((row, i) => new LoggedEvent(row, opened[i]!));
-    this.average(events);
-    return events;
+    this.average(opened.events);
+    return opened;
   }
 
-  private async open(rows: readonly LoggedEventRow[]): Promise<(Buffer | { lost: Lost })[]> {
+  private async open(
+    rows: readonly LoggedEventRow[],
+  ): Promise<{ events: LoggedEvent[]; locked: ReadonlySet<string> }> {
     const bindings = rows.map(([, type, , practiceId, , subject, subjectVersion]) =>
       bindingOfEvent({ practiceId, type, subject, subjectVersion }),
     );
@@ -111,11 +123,19 @@ export class EventCache {
     );
     // Nearly always all keys are at hand.
     if (left.length > 0) await this.keys.have(left);
+    let locked: Set<string> | undefined;
     for (const each of left) {
       const found = this.keys.openNow(each);
-      opened[each.place] = typeof found === 'string' ? Buffer.from(found) : found;
+      if (typeof found === 'string') opened[each.place] = Buffer.from(found);
+      else if (found.lost !== 'locked') opened[each.place] = found;
+      else (locked ??= new Set()).add(rows[each.place]![0]);
     }
-    return opened as (Buffer | { lost: Lost })[];
+    if (!locked) {
+      const events = rows.map((row, i) => new LoggedEvent(row, opened[i]!));
+      return { events, locked: noneLocked };
+    }
+    const events = rows.flatMap((row, i) => (opened[i] ? [new LoggedEvent(row, opened[i])] : []));
+    return { events, locked };
   }
 
   private forget(): void {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { EnginePool } from '../../database/engine-pool.js';
 import { Logger } from '../../platform/logger.js';
 import type { DueDelivery } from './delivery.js';
+import { lockedMs } from './due-page.js';
 import { EventCache } from './event-cache.js';
 import type { Hearing } from './hearing.js';
 import type { Lane } from './lane.js';
@@ -150,8 +151,18 @@ export class Followers {
     }
     // They were released before, and are waiting for their turn.
     if (rows.some(({ id }) => lane.holds(id))) return true;
-    const due = rows.filter((row) => row.is_due);
-    const events = await this.insist(lane, () => this.events.get(due.map((row) => row.event_id)));
+    const inReach = rows.filter((row) => row.is_due);
+    const { events, locked } = await this.insist(lane, () =>
+      this.events.get(inReach.map((row) => row.event_id)),
+    );
+    const stop = locked.size > 0 ? inReach.findIndex((row) => locked.has(row.event_id)) : -1;
+    if (stop >= 0) lane.stopOrphans(performance.now() + lockedMs);
+    if (stop === 0) {
+      if (lane.order.hasHead(key)) return true;
+      await this.holdUp(lane, key);
+      return true;
+    }
+    const due = stop < 0 ? inReach : inReach.slice(0, stop);
     const gone = due.filter(({ status }) => status !== 'pending').map(({ id }) => id);
     const pending = due.filter(({ status }) => status === 'pending');
     const expired = pending.filter((row) => !events.has(row.event_id)).map(({ id }) => id);
@@ -187,6 +198,13 @@ export class Followers {
     const first = lane.order.released(key, taken);
     if (first) lane.enqueue(first);
     return first !== undefined || gone.length + expired.length + lost.length + revoked.length === 0;
+  }
+
+  /** The next of the key cannot be opened: it stays where it is, and all of its key with it. */
+  private async holdUp(lane: Lane, key: string): Promise<void> {
+    const { park, forget } = lane.order.holdUp(key);
+    for (const { id } of forget) lane.putAside(id);
+    if (park.length > 0) await this.putAside(lane, park);
   }
 
   private async putAside(lane: Lane, deliveries: readonly DueDelivery[]): Promise<void> {

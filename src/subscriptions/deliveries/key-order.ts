@@ -65,13 +65,7 @@ export class KeyOrder {
     if (willRetry) this.parked.add(key);
     // Another's turn: it goes on when that one settles.
     if (turn && turn.head !== delivery.id) return { park: [], forget: [], release: false };
-    if (willRetry) {
-      this.taken.delete(key);
-      const behind = turn?.behind ?? [];
-      const park = behind.filter(({ from }) => from !== 'follower');
-      const forget = behind.filter(({ from }) => from === 'follower');
-      return { park, forget, release: false };
-    }
+    if (willRetry) return { ...this.holdUp(key), release: false };
     const next = turn?.behind.shift();
     if (next) {
       turn!.head = next.id;
@@ -82,6 +76,16 @@ export class KeyOrder {
     if (!release) this.taken.delete(key);
     else if (turn) turn.head = undefined;
     return { park: [], forget: [], release };
+  }
+
+  /** The next of the key waits in the table and cannot go now: so do all that wait behind it here. */
+  holdUp(key: string): Pick<AfterSettling, 'park' | 'forget'> {
+    const behind = this.taken.get(key)?.behind ?? [];
+    this.taken.delete(key);
+    this.parked.add(key);
+    const park = behind.filter(({ from }) => from !== 'follower');
+    const forget = behind.filter(({ from }) => from === 'follower');
+    return { park, forget };
   }
 
   /**

@@ -38,6 +38,10 @@ export class Lane {
   hasLost = false;
   /** They were looked for up to this key; empty: from the first one. */
   orphansAfter = '';
+  /** The next of the stream cannot be opened: it is read again then. */
+  private streamFrom = 0;
+  /** As for followers in the table. */
+  private orphansFrom = 0;
   /** There may be pending deliveries beyond `readThrough`. */
   mayHavePending = true;
   /** When the earliest known retry is due. */
@@ -122,7 +126,7 @@ export class Lane {
 
   /** Reads are worth their while once half the window is empty. */
   wantsPending(window: number, now: number): boolean {
-    return this.mayHavePending && this.roomIn(window, now) === 0;
+    return this.mayHavePending && this.streamFrom <= now && this.roomIn(window, now) === 0;
   }
 
   /** First attempts come first: retries enter only what pending deliveries leave free. */
@@ -132,13 +136,14 @@ export class Lane {
 
   /** Milliseconds until a read is worth its while; Infinity while only a signal or a result can change that. */
   readsIn(window: number, now: number): number {
-    const due = this.mayHavePending ? 0 : Math.max(0, this.retryDueAt - now);
+    const from = this.mayHavePending ? Math.min(this.streamFrom, this.retryDueAt) : this.retryDueAt;
+    const due = Math.max(0, from - now);
     return Math.max(due, this.roomIn(window, now));
   }
 
   /** How many followers that nobody holds up may be let go on now; 0 while nothing may be sent. */
   orphansWanted(window: number, now: number): number {
-    if (!this.seeksOrphans || this.roomIn(window, now) > 0) return 0;
+    if (!this.seeksOrphans || this.orphansFrom > now || this.roomIn(window, now) > 0) return 0;
     return this.sizeOf(window) - this.queued;
   }
 
@@ -283,6 +288,18 @@ export class Lane {
   putAside(deliveryId: string): void {
     this.open.delete(deliveryId);
     this.openApart.delete(deliveryId);
+  }
+
+  /** The next of the stream is locked: there is no use in reading it before. */
+  stopStream(until: number): void {
+    this.mayHavePending = true;
+    this.streamFrom = until;
+  }
+
+  /** A follower is locked: others of its key wait with it in the table, to be looked for then. */
+  stopOrphans(until: number): void {
+    this.seeksOrphans = true;
+    this.orphansFrom = until;
   }
 
   /** A retry is due in `ms`. */

@@ -1,6 +1,7 @@
 import type { Settings } from '../../platform/settings.js';
 import type { BreakerLimits } from './circuit-breaker.js';
 import type { Target } from './delivery.js';
+import { lockedMs } from './due-page.js';
 import type { EventCache } from './event-cache.js';
 import { Lane } from './lane.js';
 import type { ShardOwner } from './shard-owner.js';
@@ -128,7 +129,7 @@ export class Lanes {
     if (target) lane.resume(target, now);
     else {
       lane.pause();
-      lane.refreshAt = Infinity;
+      lane.refreshAt = this.targets.isLocked(lane.target.id) ? now + lockedMs : Infinity;
     }
     if (lane.isIdle) this.lanes.delete(lane.target.id);
   }

@@ -6,6 +6,7 @@ import { SchemaViolation } from '../../events/outbox/validate.js';
 import type { Logger } from '../../platform/logger.js';
 import { bindingOfResponse } from '../../sealing/bindings.js';
 import type { DataKeys } from '../../sealing/data-keys.js';
+import { MasterKeyMissing } from '../../sealing/master-keys.js';
 import type { AttemptResult } from './delivery.js';
 import type { DeadLetters } from './dead-letters.js';
 import type { Lane } from './lane.js';
@@ -218,7 +219,10 @@ export class ResultRecorder {
       await this.keys.prepare(answered.map(({ result }) => result.delivery.event.practiceId));
     } catch (error) {
       if (isTransient(error)) throw error;
-      this.logger.error({ err: error }, 'what receivers answered is not kept, for want of a key');
+      // Of which the keys have told already.
+      if (!(error instanceof MasterKeyMissing)) {
+        this.logger.error({ err: error }, 'what receivers answered is not kept, for want of a key');
+      }
     }
     return batch.map(({ result: { delivery, number, response } }) => {
       if (response === null) return null;

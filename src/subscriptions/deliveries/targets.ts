@@ -3,6 +3,7 @@ import type { PayloadMode } from '../../events/catalog/fields.js';
 import { Logger } from '../../platform/logger.js';
 import { Settings } from '../../platform/settings.js';
 import type { DataKeys } from '../../sealing/data-keys.js';
+import { MasterKeyMissing } from '../../sealing/master-keys.js';
 import { openSecrets } from '../endpoints/endpoint-target.js';
 import { Reach } from '../reach/reach.js';
 import type { Access, Reaches } from '../reach/reaches.js';
@@ -45,6 +46,9 @@ interface TargetRow {
 
 /** The endpoints as the engine needs them, and how far it has come with each. */
 export class Targets {
+  /** Ids of endpoints whose address or secrets wait for a master key. */
+  private readonly locked = new Set<string>();
+
   constructor(
     private readonly pool: EnginePool,
     private readonly reaches: Reaches,
@@ -70,14 +74,25 @@ export class Targets {
     const access = limited.length > 0 ? await this.reaches.read(limited) : undefined;
     const targets = rows.map(async (row) => {
       try {
-        return [await this.fromRow(row, access)];
+        const target = await this.fromRow(row, access);
+        this.locked.delete(row.id);
+        return [target];
       } catch (error) {
+        if (error instanceof MasterKeyMissing) {
+          this.locked.add(row.id);
+          return [];
+        }
         // One that cannot be called must not keep all others from it.
         this.logger.error({ err: error, endpointId: row.id }, 'an endpoint cannot be read');
         return [];
       }
     });
     return (await Promise.all(targets)).flat();
+  }
+
+  /** Whether an endpoint was left out for want of a master key, when it was read last. */
+  isLocked(endpointId: string): boolean {
+    return this.locked.has(endpointId);
   }
 
   /** Changes whenever any endpoint does. */

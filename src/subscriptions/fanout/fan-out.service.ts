@@ -8,6 +8,7 @@ import { EventBus, type EventBatch, type Subscription } from '../../events/bus/e
 import { EventLog, type EventHeader } from '../../events/log/event-log.js';
 import { Deliverer } from '../deliveries/deliverer.js';
 import { EventCache } from '../deliveries/event-cache.js';
+import type { LoggedEvent } from '../deliveries/logged-event.js';
 import { restrictedAmong } from '../../events/log/restricted-events.js';
 import { Reaches } from '../reach/reaches.js';
 import { DeliveryRows } from './delivery-rows.js';
@@ -145,8 +146,11 @@ export class FanOutService implements OnApplicationBootstrap, OnModuleDestroy {
     const wanted = [...byEndpoint.keys()].filter((id) => this.deliverer.mayTake(id));
     const events =
       wanted.length > 0
-        ? await this.events.get(made.map(({ eventId }) => eventId)).catch(() => new Map())
-        : new Map();
+        ? await this.events.get(made.map(({ eventId }) => eventId)).then(
+            (found) => found.events,
+            () => new Map<string, LoggedEvent>(),
+          )
+        : new Map<string, LoggedEvent>();
     const left = [...byEndpoint].filter(([id, own]) => {
       own.sort((a, b) => a.sequence - b.sequence);
       const due = own.flatMap(({ eventId, ...delivery }) => {

@@ -5,6 +5,7 @@ import { Signals } from '../../../database/signals.js';
 import { Logger } from '../../../platform/logger.js';
 import { Settings } from '../../../platform/settings.js';
 import { Wakeable } from '../../../platform/wakeable.js';
+import { MasterKeyMissing } from '../../../sealing/master-keys.js';
 import { EventLog } from '../../log/event-log.js';
 import { Cursors } from '../cursors.js';
 import { LogPace } from '../log-pace.js';
@@ -72,7 +73,10 @@ export class Relay {
           await this.waker.pause(this.leaseMs / 4);
         } else {
           this.failure = `the relay cannot publish (${nameOf(error)})`;
-          await this.waker.pause(failures.add(error, 'the relay failed, trying again'));
+          const pauseMs = failures.add(error, 'the relay failed, trying again');
+          // What this hub lacks a master key for another one may open: it comes first for the lease.
+          const isLocked = error instanceof MasterKeyMissing;
+          await this.waker.pause(isLocked ? this.leaseMs / 2 : pauseMs);
         }
       }
     }

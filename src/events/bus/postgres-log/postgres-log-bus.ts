@@ -5,6 +5,7 @@ import { Signals } from '../../../database/signals.js';
 import { Logger } from '../../../platform/logger.js';
 import { Settings } from '../../../platform/settings.js';
 import { Wakeable } from '../../../platform/wakeable.js';
+import { MasterKeyMissing } from '../../../sealing/master-keys.js';
 import { EventLog } from '../../log/event-log.js';
 import { logStart, lowest, type Position } from '../../position.js';
 import { BatchTaken } from '../claim.js';
@@ -100,7 +101,9 @@ export class PostgresLogBus extends EventBus {
           else this.logger.warn(fields, 'a batch failed, trying again');
           this.failures.set(group, `the group ${group} cannot read or handle the log`);
         }
-        await waker.pause(retryMs);
+        // What this hub lacks a master key for another one may open: it comes first for the lease.
+        const isLocked = error instanceof MasterKeyMissing;
+        await waker.pause(isLocked ? (this.settings.leaseSeconds * 1000) / 2 : retryMs);
       }
     }
   }

@@ -50,6 +50,14 @@ export const forgetRetriesSql = `
     and not exists (select from deliveries as d where d.id = r.delivery_id and d.status = 'failed')`;
 
 /**
+ * Retries that cannot be opened now, out of the way of those behind them. What waits no more, or was asked for anew
+ * meanwhile, is left as it is.
+ */
+export const postponeSql = `
+  update delivery_retries set next_attempt_at = clock_timestamp() + make_interval(secs => $2)
+  where delivery_id = any ($1::uuid[]) and next_attempt_at <= clock_timestamp()`;
+
+/**
  * The events of a page; each is looked up in the one partition its id names. Everything arrives as text; what is
  * sealed in base64, which is a third shorter than the driver's hexadecimal and read faster.
  */
