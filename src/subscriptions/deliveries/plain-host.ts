@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { Lookup } from './checked-connector.js';
 import { isWithin, type Cidr } from './outbound-address.js';
 import { parseWebhookUrl, plainHttpNotAllowed } from './webhook-url.js';
@@ -24,7 +23,8 @@ export class PlainHosts {
   /** @throws InvalidWebhookUrl where one of its addresses lies outside the networks, as a connection would refuse it. */
   async check(url: string): Promise<void> {
     const { protocol, hostname } = parseWebhookUrl(url);
-    if (protocol !== 'http:' || isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return;
+    // An address instead of a name was judged without us, and resolves to itself or not at all.
+    if (protocol !== 'http:') return;
     const addresses = await this.addressesOf(hostname);
     if (!addresses.every((address) => isWithin(address, this.allowNetworks))) {
       throw plainHttpNotAllowed();
