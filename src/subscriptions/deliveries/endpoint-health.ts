@@ -11,7 +11,8 @@ import {
   EndpointEvents,
 } from '../endpoints/endpoint-events.js';
 import { raiseSetVersionSql } from '../endpoints/sql/endpoint-set.js';
-import type { HealthChange, Lane } from './lane.js';
+import type { Lane } from './lane.js';
+import type { HealthChange } from './receiver-state.js';
 import { shardOf } from './shard-owner.js';
 import { disableSql, forgetHealthSql, keepHealthSql, lockHealthSql } from './sql/health.js';
 
@@ -118,9 +119,9 @@ export class EndpointHealth {
     for (const row of rows) {
       const { lane, isGone } = batch.get(row.id)!;
       if (lane.isVoid) continue;
-      const { breaker, failing, lastError } = lane;
+      const { breaker, failing, lastError, throttledUntil } = lane.receiver;
       const about = { endpointId: row.id, data: { lastError } };
-      const throttledMs = Math.max(0, lane.throttledUntil - now);
+      const throttledMs = Math.max(0, throttledUntil - now);
       if (failing || throttledMs > 0) {
         // While a probe is under way nobody knows how long; whoever takes over probes anew.
         const waitMs = breaker.waitMs(now);

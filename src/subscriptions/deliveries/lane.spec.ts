@@ -135,7 +135,7 @@ describe('a lane', () => {
       ['failed'],
       ['opened'],
     ]);
-    expect(lane.failing).toBe(true);
+    expect(lane.receiver.failing).toBe(true);
     expect(lane.queued).toBe(0);
     expect(lane.readThrough).toBe(3);
     expect(lane.readsIn(1000, 40)).toBe(60);
@@ -145,7 +145,7 @@ describe('a lane', () => {
     const probe = lane.next(100)!;
     expect(lane.next(100)).toBeUndefined();
     expect(answer(lane, probe, { isUp: true }, 110)).toEqual(['recovered']);
-    expect(lane.failing).toBe(false);
+    expect(lane.receiver.failing).toBe(false);
     expect(lane.sizeOf(1000)).toBe(1000);
     expect(lane.next(110)?.sequence).toBe(5);
   });

@@ -1,4 +1,4 @@
-import { CircuitBreaker, type BreakerLimits } from './circuit-breaker.js';
+import type { BreakerLimits } from './circuit-breaker.js';
 import {
   isOutdated,
   reachesLess,
@@ -6,19 +6,15 @@ import {
   type DueDelivery,
   type Target,
 } from './delivery.js';
+import { DueQueue } from './due-queue.js';
 import { KeyOrder } from './key-order.js';
-import { Pace } from './pace.js';
+import { ReceiverState, type HealthChange, type Sent } from './receiver-state.js';
 
-/** Of so many sends one is a retry where any is due: first attempts come first, but not for ever. */
-const retryTurn = 10;
 /** What a lane holds that may not send: enough for the probe. */
 const waitingWindow = 2;
 
 /** A delivery that fan-out has just made. */
 export type NewDelivery = Pick<DueDelivery, 'id' | 'sequence' | 'event'>;
-
-/** A change in how an endpoint fares, for those who keep and tell it. */
-export type HealthChange = 'failed' | 'well' | 'opened' | 'recovered' | 'gone' | 'throttled';
 
 /**
  * The way to one endpoint: a bounded window of its due deliveries, in the memory of the one process that owns its
@@ -50,26 +46,19 @@ export class Lane {
   refreshAt = Infinity;
   /** As it was last written. */
   storedMark: number;
-  readonly breaker: CircuitBreaker;
+  readonly receiver: ReceiverState;
   readonly order = new KeyOrder();
   /** What the table has been asked and told about this lane, one after the other. */
   turn: Promise<unknown> = Promise.resolve();
   timer?: NodeJS.Timeout;
   /** Changes whenever the window is forgotten: a page asked for before then must not be taken in. */
   generation = 0;
-  /** It has failed since its last success. */
-  failing: boolean;
-  lastError: string | null = null;
-  throttledUntil = 0;
-  private readonly pace: Pace;
-  private fresh: DueDelivery[] = [];
-  private retries: DueDelivery[] = [];
-  private sinceRetry = 0;
+  private readonly queue = new DueQueue();
   /** Numbers of the stream that are read and not settled. */
   private readonly open = new Map<string, number>();
   /** Read and not settled, of other origin. */
   private readonly openApart = new Set<string>();
-  private readonly underWay = new Map<string, { startedAt: number; probe: boolean }>();
+  private readonly underWay = new Map<string, Sent>();
   private paused = false;
   private finishing?: Promise<void>;
   private onNothingUnderWay?: () => void;
@@ -84,22 +73,18 @@ export class Lane {
     this.readThrough = target.attemptedThrough;
     this.storedMark = target.attemptedThrough;
     this.seeksOrphans = target.hasFollowers;
-    this.failing = target.failing;
-    this.breaker = new CircuitBreaker(limits, target.circuit, now);
-    this.pace = new Pace(target.ratePerSecond, target.mostInFlight);
-    this.pace.silence(target.throttledForMs, now);
-    this.throttledUntil = now + target.throttledForMs;
+    this.receiver = new ReceiverState(target, limits, now);
     this.refreshAt = refreshOf(target, now);
   }
 
   get queued(): number {
     const waiting = this.target.ordering === 'none' ? 0 : this.order.size;
-    return this.fresh.length + this.retries.length + waiting;
+    return this.queue.size + waiting;
   }
 
   /** It has something to send, or on its way. */
   get isBusy(): boolean {
-    return this.underWay.size > 0 || this.fresh.length + this.retries.length > 0;
+    return this.underWay.size > 0 || this.queue.size > 0;
   }
 
   get isFinishing(): boolean {
@@ -121,7 +106,7 @@ export class Lane {
 
   /** How much of a window this lane may use now. */
   sizeOf(window: number): number {
-    return this.breaker.isOpen ? waitingWindow : window;
+    return this.receiver.breaker.isOpen ? waitingWindow : window;
   }
 
   /** Reads are worth their while once half the window is empty. */
@@ -150,7 +135,7 @@ export class Lane {
   /** Milliseconds until there is room: while it may not send it need not read either. */
   private roomIn(window: number, now: number): number {
     if (this.paused || this.queued > this.sizeOf(window) / 2) return Infinity;
-    return Math.max(this.breaker.waitMs(now), this.throttledUntil - now, 0);
+    return this.receiver.readWaitMs(now);
   }
 
   /** What of it is in memory: a page that was asked for while this was open may bring it again. */
@@ -184,7 +169,7 @@ export class Lane {
    */
   take(deliveries: readonly NewDelivery[], window: number, version: string, now: number): boolean {
     const isNext = deliveries.every(({ sequence }, i) => sequence === this.readThrough + i + 1);
-    const isFree = !this.paused && !this.breaker.isOpen && this.target.ordering === 'none';
+    const isFree = !this.paused && !this.receiver.breaker.isOpen && this.target.ordering === 'none';
     if (isOutdated(this.target, version, now)) {
       this.hold(now);
       return false;
@@ -208,71 +193,31 @@ export class Lane {
 
   /** It may go as soon as the endpoint may have another one. */
   enqueue(delivery: DueDelivery): void {
-    (delivery.from === 'retry' ? this.retries : this.fresh).push(delivery);
+    this.queue.push(delivery);
   }
 
   /** The next delivery, if the endpoint may have another one now. */
   next(now: number): DueDelivery | undefined {
-    if (this.paused || !this.pace.hasRoom(this.share)) return undefined;
-    if (this.target.access.until <= now) return undefined;
-    if (this.breaker.waitMs(now) > 0 || this.pace.waitMs(now) > 0) return undefined;
-    const delivery = this.pick();
+    if (this.paused || !this.receiver.hasRoom(this.share)) return undefined;
+    if (this.target.access.until <= now || this.receiver.sendWaitMs(now) > 0) return undefined;
+    const delivery = this.queue.next();
     if (!delivery) return undefined;
-    this.pace.started(now);
-    const probe = this.breaker.started();
-    this.underWay.set(delivery.id, { startedAt: now, probe });
-    return delivery;
-  }
-
-  private pick(): DueDelivery | undefined {
-    const retryFirst = this.fresh.length === 0 || this.sinceRetry >= retryTurn;
-    const delivery = retryFirst ? (this.retries.shift() ?? this.fresh.shift()) : this.fresh.shift();
-    this.sinceRetry = delivery?.from === 'retry' ? 0 : this.sinceRetry + 1;
+    this.underWay.set(delivery.id, this.receiver.started(now));
     return delivery;
   }
 
   /** Milliseconds until the clock lets the next one go; Infinity where something else has to happen first. */
   sendsIn(now: number): number {
-    if (
-      this.paused ||
-      this.fresh.length + this.retries.length === 0 ||
-      !this.pace.hasRoom(this.share)
-    ) {
-      return Infinity;
-    }
-    return Math.max(this.breaker.waitMs(now), this.pace.waitMs(now));
+    if (this.paused || this.queue.size === 0 || !this.receiver.hasRoom(this.share)) return Infinity;
+    return this.receiver.sendWaitMs(now);
   }
 
   /** The answer is there, though not recorded yet. @returns what that changes for the endpoint, if anything */
-  answered(
-    { delivery, standing, outcome, statusCode }: AttemptResult,
-    now: number,
-  ): HealthChange[] {
-    const sent = this.underWay.get(delivery.id);
+  answered(result: AttemptResult, now: number): HealthChange[] {
+    const sent = this.underWay.get(result.delivery.id);
     if (!sent) return [];
-    const { startedAt, probe } = sent;
-    const changes: HealthChange[] = [];
-    this.pace.ended();
-    if (standing.isSlow || standing.isUp === false) this.pace.halve(startedAt, now);
-    if (standing.isUp && !standing.isSlow) this.pace.grow();
-    if (standing.silenceSeconds !== undefined) {
-      this.pace.silence(standing.silenceSeconds * 1000, now);
-      this.throttledUntil = Math.max(this.throttledUntil, now + standing.silenceSeconds * 1000);
-      changes.push('throttled');
-    }
-    if (standing.isUp) {
-      if (this.breaker.succeeded()) changes.push('recovered');
-      else if (this.failing) changes.push('well');
-      this.failing = false;
-    } else if (standing.isUp === false) {
-      this.failing = true;
-      this.lastError = statusCode === null ? outcome : `${outcome} ${statusCode}`;
-      changes.push(this.breaker.failed(probe, now) ? 'opened' : 'failed');
-    } else {
-      this.breaker.undecided(probe);
-    }
-    if (standing.isGone) changes.push('gone');
-    if (this.breaker.isOpen || this.throttledUntil > now) this.forgetWindow();
+    const changes = this.receiver.answered(sent, result, now);
+    if (this.receiver.isClosed(now)) this.forgetWindow();
     return changes;
   }
 
@@ -320,9 +265,9 @@ export class Lane {
   heedProbe(probeAskedAt: string | null, now: number): void {
     if (probeAskedAt === null || probeAskedAt === this.target.probeAskedAt) return;
     this.target = { ...this.target, probeAskedAt };
-    if (!this.breaker.probeNow(now)) return;
+    if (!this.receiver.breaker.probeNow(now)) return;
     // What was resent stands first among the retries.
-    this.sinceRetry = retryTurn;
+    this.queue.retryNext();
     this.look(now);
   }
 
@@ -350,14 +295,11 @@ export class Lane {
     if (hasLost) this.forgetWindow();
     this.hasLost ||= hasLost;
     this.refreshAt = refreshOf(target, now);
-    this.pace.limit(target.ratePerSecond, target.mostInFlight);
+    this.receiver.limit(target);
     if (this.finishing) return;
-    // Whoever enabled it, also without having disabled it, wants it tried: nothing is kept of its health then.
+    // Whoever enabled it, also without having disabled it, wants it tried.
     if (isEnabledAnew) {
-      this.breaker.succeeded();
-      this.failing = false;
-      this.pace.endSilence();
-      this.throttledUntil = 0;
+      this.receiver.forget();
       this.look(now);
     }
     if (!this.paused) return;
@@ -377,10 +319,8 @@ export class Lane {
 
   /** What is forgotten is read again: from the first number that is neither settled nor under way. */
   forgetWindow(): void {
-    const forgotten = [...this.fresh, ...this.retries, ...this.order.clear(this.underWay)];
+    const forgotten = [...this.queue.empty(), ...this.order.clear(this.underWay)];
     this.generation += 1;
-    this.fresh = [];
-    this.retries = [];
     for (const { id, sequence, from } of forgotten) {
       this.putAside(id);
       if (from === 'stream') this.readThrough = Math.min(this.readThrough, sequence - 1);
