@@ -17,6 +17,7 @@ import { Lanes } from './lanes.js';
 import { ResultRecorder, type LaneResult } from './result-recorder.js';
 import { Revoked } from './revoked.js';
 import { Sender } from './sender.js';
+import { ShardKeeper } from './shard-keeper.js';
 import { ShardOwner, shardOf } from './shard-owner.js';
 import { Targets } from './targets.js';
 import { WebhookClient } from './webhook-client.js';
@@ -44,22 +45,20 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly recorder: ResultRecorder;
   private readonly sender: Sender;
   private readonly lanes: Lanes;
+  private readonly shards: ShardKeeper;
   private readonly waker = new Wakeable();
-  private readonly shardsWaker = new Wakeable();
   private suspects = { endpoints: new Set<string>(), shards: new Set<number>(), access: false };
   private polledAt = 0;
   private markedAt = 0;
   /** Lanes stopped for the recorder's backlog; the loop sets them going again. */
   private heldUp = false;
-  private givingBack?: Promise<void>;
   private reading?: Promise<void>;
-  private keeping?: Promise<void>;
   private silences: (() => void)[] = [];
 
   constructor(
     pool: EnginePool,
     private readonly signals: Signals,
-    private readonly settings: Settings,
+    settings: Settings,
     private readonly client: WebhookClient,
     private readonly health: EndpointHealth,
     private readonly logger: Logger,
@@ -74,6 +73,14 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     this.reader = new DueReader(pool, events, new Hearing(pool, targets), logger);
     this.revoked = new Revoked(pool);
     this.lanes = new Lanes(targets, this.owner, events, settings);
+    this.shards = new ShardKeeper(
+      this.owner,
+      this.lanes,
+      health,
+      settings.leaseSeconds,
+      logger,
+      (shards) => this.suspect(shards),
+    );
     this.sender = new Sender(client, settings, metrics, logger);
     this.recorder = new ResultRecorder(pool, this.owner, deadLetters, keys, logger, (results) =>
       this.settle(results),
@@ -91,7 +98,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       }),
     ];
     this.reading = this.run();
-    this.keeping = this.keepShards();
+    this.shards.start();
   }
 
   /** Finishes what is under way and gives the shards back, so that others go on at once. */
@@ -104,9 +111,7 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
     await this.recorder.drain();
     await this.health.drain();
     await this.lanes.keepMarks().catch(() => undefined);
-    this.shardsWaker.stop();
-    await this.keeping;
-    await this.givingBack;
+    await this.shards.stop();
     await this.client.close();
     await this.owner.leave().catch(() => undefined);
   }
@@ -311,38 +316,5 @@ export class Deliverer implements OnApplicationBootstrap, OnModuleDestroy {
       .held()
       .map((lane) => Math.min(lane.readsIn(window, now), Math.max(0, lane.refreshAt - now)));
     return Math.ceil(reads.reduce((least, ms) => Math.min(least, ms), mostMs));
-  }
-
-  private async keepShards(): Promise<void> {
-    while (!this.shardsWaker.stopped) {
-      try {
-        const { gained, lost, lapsed, surplus } = await this.owner.renew();
-        if (lost.length > 0) this.lanes.drop(lost);
-        if (lapsed) this.suspect('all');
-        else if (gained.length > 0) this.suspect(new Set(gained.map(String)));
-        if (surplus > 0) this.givingBack ??= this.giveBack(surplus);
-      } catch (error) {
-        this.logger.warn({ err: error }, 'renewing the shards failed, trying again');
-      }
-      await this.shardsWaker.pause((this.settings.leaseSeconds * 1000) / 3);
-    }
-  }
-
-  // Newcomers get their share as soon as nothing is under way for it; renewing goes on meanwhile.
-  private async giveBack(count: number): Promise<void> {
-    try {
-      const shards = new Set(this.owner.retire(count));
-      const lanes = [...this.lanes.all()].filter(({ target }) => shards.has(target.shard));
-      await Promise.all(lanes.map((lane) => lane.finish()));
-      // Both only spare the next owner some work.
-      await this.lanes.keepMarks(lanes).catch(() => undefined);
-      await this.health.drain();
-      this.lanes.drop([...shards]);
-      await this.owner.release([...shards]);
-    } catch (error) {
-      this.logger.warn({ err: error }, 'giving shards back failed; the next renewal takes them up');
-    } finally {
-      this.givingBack = undefined;
-    }
   }
 }
