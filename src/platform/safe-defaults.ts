@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import type { Settings } from './settings.js';
+import type { SettingValues } from './setting-definitions.js';
 
 /*
  * What a hub that others rely on must not run with. Messages name settings and never their values.
@@ -23,7 +23,7 @@ export function isDevelopmentSecret(text: string): boolean {
  * Faults that stop the start in production, which is wherever the database is not the embedded one, or `NODE_ENV` says
  * so.
  */
-export function unsafeSettings({ operatorKey, masterKey = [] }: Settings): string[] {
+export function unsafeSettings({ operatorKey, masterKey = [] }: SettingValues): string[] {
   const faults: string[] = [];
   if (operatorKey !== undefined && isDevelopmentSecret(operatorKey)) {
     faults.push(
@@ -39,7 +39,7 @@ export function unsafeSettings({ operatorKey, masterKey = [] }: Settings): strin
 }
 
 /** What is told at the start instead, since a network of one's own may be reason enough for it. */
-export function looseSettings(settings: Settings): string[] {
+export function looseSettings(settings: SettingValues): string[] {
   const { publicUrl, corsOrigins = [], trustedProxies = [], databaseUrl } = settings;
   const all: [isLoose: boolean, message: string][] = [
     [
