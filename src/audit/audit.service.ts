@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { scopeOfPractices } from '../database/scope.js';
 import { ScopedReads } from '../database/scoped-reads.js';
 import { idFloor } from '../database/time-ids.js';
 import { reaches, scopeOf, type Caller } from '../platform/access/caller.js';
@@ -61,8 +62,13 @@ export class AuditService {
   ): Promise<AuditEntry[]> {
     const values: unknown[] = [after, before, actor, limit];
     const scope = scopeOf(caller);
+    // No more than what is asked for: the database compares each entry with all that is in scope.
     const rows = practiceIds
-      ? await this.reads.steady<EntryRow>(scope, ofPracticesSql, [...values, practiceIds])
+      ? await this.reads.steady<EntryRow>(
+          scopeOfPractices(practiceIds, scope.actor),
+          ofPracticesSql,
+          [...values, practiceIds],
+        )
       : await this.reads.steady<EntryRow>(scope, actor === null ? allSql : ofActorSql, values);
     return rows.map(entryFromRow);
   }

@@ -51,6 +51,8 @@ async function main(args: string[]): Promise<void> {
   const pool = new EnginePool(url, 8);
   const signals = new Signals(url);
   try {
+    // Before anything is erased: an older database lacks what this version asks for.
+    await pool.query('select from account_former_guarantors limit 0');
     const { master } = await loadMasterKeys(settings, pool);
     const keys = new DataKeys(pool, master, signals, new Logger(settings.logLevel));
     const transactions = new EngineTransactions(pool, signals);

@@ -106,10 +106,11 @@ export class Erasure {
     if (erasure.finished_at) return erasure;
     await this.withhold(erasure);
     await this.eraseEvents(erasure, true);
+    // What was routed or queued meanwhile, before its event was erased. Hubs forget what they have in memory, and from
+    // then on no result of it is recorded, nor what its receiver answered.
+    await this.withhold(erasure);
     await this.eraseResponses(erasure);
     await this.eraseAnswers(erasure);
-    // What was routed meanwhile, before its event was erased.
-    await this.withhold(erasure);
     return this.finish(erasure, request.orderedBy);
   }
 

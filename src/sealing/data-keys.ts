@@ -101,7 +101,7 @@ export class DataKeys {
    */
   prepare(practiceIds: readonly (string | null)[]): Promise<void> | undefined {
     const wanted = practiceIds.filter((id) => id !== null);
-    return wanted.every((id) => this.known.sealing(id))
+    return wanted.every((id) => this.known.holdSealing(id))
       ? undefined
       : this.bring([...new Set(wanted)]);
   }
@@ -135,7 +135,7 @@ export class DataKeys {
     const missing = new Set<number>();
     for (const { sealed } of all) {
       const number = keyNumberOf(sealed);
-      if (number !== undefined && !this.known.isKnown(number)) missing.add(number);
+      if (number !== undefined && !this.known.holdOpening(number)) missing.add(number);
     }
     return missing.size === 0 ? undefined : this.read([...missing]);
   }
@@ -173,7 +173,8 @@ export class DataKeys {
   private async bring(practiceIds: readonly string[]): Promise<void> {
     // Of all that are wanted, since one that was at hand may be retired while the others are read.
     const locked = new Set<string>();
-    const lacking = () => practiceIds.filter((id) => !this.known.sealing(id) && !locked.has(id));
+    const lacking = () =>
+      practiceIds.filter((id) => !this.known.holdSealing(id) && !locked.has(id));
     let missing = lacking();
     // Where somebody else makes them at the same moment, they are there at the second look.
     for (let turn = 0; turn < 3 && missing.length > 0; turn += 1) {

@@ -43,8 +43,14 @@ export class KeysAtHand {
     return this.active.get(practiceId);
   }
 
-  isKnown(number: number): boolean {
-    return this.byNumber.has(number) || this.locked.has(number);
+  /** As `sealing`, and spares it: those that a batch needs must be at hand together. */
+  holdSealing(practiceId: string): boolean {
+    return holdNewest(this.active, practiceId);
+  }
+
+  /** Whether it is at hand, or locked; spares it as `holdSealing` does. */
+  holdOpening(number: number): boolean {
+    return holdNewest(this.byNumber, number) || this.locked.has(number);
   }
 
   isLocked(number: number | undefined): boolean {
@@ -142,6 +148,17 @@ export class KeysAtHand {
 /** What a wrapped key belongs to: in the place of another practice's it does not open. */
 export function bindingOfKey(practiceId: string | null): string {
   return `data-key\n${practiceId ?? ''}`;
+}
+
+/** Makes it the last one to be forgotten. @returns whether it is there */
+function holdNewest<K, V>(kept: Map<K, V>, key: K): boolean {
+  const value = kept.get(key);
+  if (value === undefined) return false;
+  // While all of them fit the order is of no consequence.
+  if (kept.size < mostKept / 2) return true;
+  kept.delete(key);
+  kept.set(key, value);
+  return true;
 }
 
 function forgetOldest(kept: Map<unknown, unknown>): void {

@@ -128,7 +128,7 @@ export class OpeningThread {
   }
 }
 
-/** Each in memory of its own: one that is kept for long must not keep the others of its page. */
+/** Each copied out of the page: one that is kept for long must not keep all others. */
 function apart(bytes: Uint8Array, lengths: Int32Array): Opened {
   const opened: Opened = [];
   let at = 0;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { MasterKeyMissing } from '../../sealing/master-keys.js';
 import { BatchTaken } from './claim.js';
 import { consume } from './consume.js';
 import { UnhandleableEvent, type BatchHandler, type EventBatch } from './event-bus.js';
@@ -51,6 +52,15 @@ describe('consuming a batch', () => {
     const group = new Group(() => undefined);
     await consume(batchOf('a', 'b'), group.handler);
     expect(group).toMatchObject({ handled: ['a', 'b'], cursor: at(2), calls: 1, parked: {} });
+  });
+
+  it('handles what stands before an event that waits for a master key, and parks nothing', async () => {
+    const group = new Group((ids) => {
+      if (ids.includes('d')) throw new MasterKeyMissing();
+    });
+    const consuming = consume(batchOf('a', 'b', 'c', 'd', 'e'), group.handler);
+    await expect(consuming).rejects.toBeInstanceOf(MasterKeyMissing);
+    expect(group).toMatchObject({ handled: ['a', 'b', 'c'], cursor: at(3), parked: {} });
   });
 
   it('finds the events that alone make the handler throw, wherever they stand', async () => {

@@ -22,6 +22,11 @@ export async function consume(batch: EventBatch, handler: BatchHandler): Promise
     try {
       return await handler(batch);
     } catch (error) {
+      // Those before what waits for a master key need not wait with it.
+      if (error instanceof MasterKeyMissing && batch.events.length > 1) {
+        batch = await consumeFirstHalf(batch, handler);
+        continue;
+      }
       if (!concernsAnEvent(error)) throw error;
       const culprit = culpritOf(batch, error);
       if (culprit) {
@@ -34,6 +39,14 @@ export async function consume(batch: EventBatch, handler: BatchHandler): Promise
       }
     }
   }
+}
+
+/** @returns the rest */
+async function consumeFirstHalf(batch: EventBatch, handler: BatchHandler): Promise<EventBatch> {
+  const half = Math.ceil(batch.events.length / 2);
+  const through = batch.events[half - 1]!.position;
+  await consume({ ...batch, through, events: batch.events.slice(0, half) }, handler);
+  return { ...batch, after: through, events: batch.events.slice(half), parked: [] };
 }
 
 // A bug that names no event: only trying each alone tells which one it is.

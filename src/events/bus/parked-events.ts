@@ -28,7 +28,8 @@ export class ParkedEvents {
 
   /**
    * Drives once more what the operator asked for, one event at a time. Several hubs may do so at once: one claims.
-   * @throws a transient database error, or MasterKeyMissing; what is left stays asked for.
+   * What waits for a master key, and holds up nobody here, stays asked for.
+   * @throws a transient database error; what is left stays asked for.
    */
   async redrive(group: string, bus: BusKind, handler: BatchHandler): Promise<void> {
     const { rows } = await this.pool.query<HeaderRow>(wantedSql, [group]);
@@ -37,8 +38,8 @@ export class ParkedEvents {
       try {
         await handler({ ...place, events: [event], redriven: true });
       } catch (error) {
-        if (error instanceof BatchTaken) continue;
-        if (isTransient(error) || error instanceof MasterKeyMissing) throw error;
+        if (error instanceof BatchTaken || error instanceof MasterKeyMissing) continue;
+        if (isTransient(error)) throw error;
         const reason = `${reasonOf(error)} (again, when driven once more)`;
         await this.pool.query(failedAgainSql, [group, event.id, reason]);
       }

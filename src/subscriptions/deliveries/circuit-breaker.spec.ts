@@ -34,12 +34,23 @@ describe('a circuit breaker', () => {
     expect(circuit.waitMs(1000)).toBe(Infinity);
   });
 
+  it('lets another one try after the probe that is under way, where somebody asks meanwhile', () => {
+    const circuit = opened();
+    circuit.probeNow(40);
+    circuit.started();
+    expect(circuit.probeNow(50)).toBe(false);
+    circuit.failed(true, 60);
+    expect(circuit.waitMs(60)).toBe(0);
+    circuit.started();
+    circuit.failed(true, 70);
+    expect(circuit.waitMs(70)).toBeGreaterThan(100);
+  });
+
   it('lets one try at once where somebody asks, and pauses longer if that fails', () => {
     const circuit = opened();
     expect(circuit.probeNow(40)).toBe(true);
     expect(circuit.waitMs(40)).toBe(0);
     expect(circuit.started()).toBe(true);
-    expect(circuit.probeNow(41)).toBe(false);
     circuit.failed(true, 50);
     expect(circuit.waitMs(50)).toBe(200);
     expect(breaker().probeNow(0)).toBe(false);

@@ -22,6 +22,8 @@ export class CircuitBreaker {
   private openUntil?: number;
   private failedProbes: number;
   private probing = false;
+  /** Another probe was asked for while one was under way. */
+  private another = false;
 
   constructor(
     private readonly limits: BreakerLimits,
@@ -48,8 +50,9 @@ export class CircuitBreaker {
     return this.probing ? Infinity : Math.max(0, this.openUntil - now);
   }
 
-  /** An open circuit lets one try at once instead of after its pause. @returns whether that made a difference */
+  /** An open circuit lets one try at once instead of after its pause, or after the one under way. @returns whether at once */
   probeNow(now: number): boolean {
+    this.another ||= this.probing;
     if (this.openUntil === undefined || this.probing || this.openUntil <= now) return false;
     this.openUntil = now;
     return true;
@@ -69,6 +72,7 @@ export class CircuitBreaker {
     this.failedProbes = 0;
     this.openUntil = undefined;
     this.probing = false;
+    this.another = false;
     return wasOpen;
   }
 
@@ -80,7 +84,8 @@ export class CircuitBreaker {
       if (!wasProbe) return false;
       this.probing = false;
       this.failedProbes += 1;
-      this.openUntil = now + this.pauseMs();
+      this.openUntil = this.another ? now : now + this.pauseMs();
+      this.another = false;
       return false;
     }
     if (this.inARow < this.limits.threshold) return false;

@@ -116,15 +116,16 @@ export class Followers {
       const before = lane.queued;
       lane.orphansAfter = rows.length === mostKeys ? rows.at(-1)!.key : '';
       for (const [i, { key }] of free.entries()) {
-        if (lane.queued - before >= most) {
+        // Of keys that are locked none comes: they must not keep this lane's turn for long.
+        if (i >= most || lane.queued - before >= most) {
           // The others when these have made room.
           lane.orphansAfter = i > 0 ? free[i - 1]!.key : '';
-          lane.seeksOrphans = true;
+          lane.goOnWithOrphans();
           return;
         }
         await this.releaseAll(lane, key, orphansAtOnce);
       }
-      if (lane.orphansAfter !== '') lane.seeksOrphans = true;
+      if (lane.orphansAfter !== '') lane.goOnWithOrphans();
     });
   }
 

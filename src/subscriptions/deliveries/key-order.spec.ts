@@ -78,6 +78,22 @@ describe('the order of keys', () => {
     }
   });
 
+  it('keeps to their numbers where so many come at once that the last ones go into the table', () => {
+    const order = new KeyOrder();
+    const head = due('1', 'a', 'retry');
+    order.lead(head);
+    order.settle(head, false);
+    const page = Array.from({ length: 150 }, (_, i) => due(`${i + 2}`, 'a'));
+    const parked = page.filter((it) => order.admit(it, false) === 'park');
+    expect(parked[0]).toBe(page[100]);
+    const fromTable = parked.slice(0, 10).map((it): Ordered => ({ ...it, from: 'follower' }));
+    const sent: DueDelivery[] = [order.released('a', fromTable)!];
+    for (let next; (next = order.settle(sent.at(-1) as Ordered, false).next);) sent.push(next);
+    expect(sent.map(({ sequence }) => sequence)).toEqual(
+      page.slice(0, 110).map(({ sequence }) => sequence),
+    );
+  });
+
   it('lets a key go on when its head settles, and by nobody else', () => {
     const order = new KeyOrder();
     const [head, follower] = [due('2', 'a'), due('3', 'a')];

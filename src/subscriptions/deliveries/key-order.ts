@@ -89,13 +89,14 @@ export class KeyOrder {
   }
 
   /**
-   * What the table held for a key that goes on, in order. Whoever was admitted while the table was asked comes after
-   * it; where there is nobody the key's taking turns ends. Nothing may come for a key that has a head.
+   * What the table held for a key that goes on. They take turns with those that were admitted while the table was asked,
+   * in order of their numbers: of many that came at once the last ones went into the table. Where there is nobody the
+   * key's taking turns ends. Nothing may come for a key that has a head.
    * @returns the one that goes now
    */
   released(key: string, followers: readonly DueDelivery[]): DueDelivery | undefined {
     const admitted = this.taken.get(key)?.behind ?? [];
-    const [first, ...behind] = [...followers, ...admitted];
+    const [first, ...behind] = [...followers, ...admitted].sort((a, b) => a.sequence - b.sequence);
     if (followers.length === 0) this.parked.delete(key);
     if (first) this.taken.set(key, { head: first.id, behind });
     else this.taken.delete(key);

@@ -82,9 +82,10 @@ export class Lane {
     return this.queue.size + waiting;
   }
 
-  /** It has something to send, or on its way. */
-  get isBusy(): boolean {
-    return this.underWay.size > 0 || this.queue.size > 0;
+  /** It has something to send, or on its way, or may find something now. */
+  isBusy(now: number): boolean {
+    const mayFind = this.mayHavePending && this.streamFrom <= now;
+    return mayFind || this.underWay.size > 0 || this.queue.size > 0;
   }
 
   get isFinishing(): boolean {
@@ -245,6 +246,12 @@ export class Lane {
   stopOrphans(until: number): void {
     this.seeksOrphans = true;
     this.orphansFrom = until;
+  }
+
+  /** There are keys that were not looked at yet, whatever was locked among those before. */
+  goOnWithOrphans(): void {
+    this.seeksOrphans = true;
+    this.orphansFrom = 0;
   }
 
   /** A retry is due in `ms`. */

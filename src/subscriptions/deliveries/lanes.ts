@@ -167,8 +167,9 @@ export class Lanes {
 
   /** Shares room and machine among those that have anything to do, or may find something; quiet lanes take nothing. */
   share(): void {
+    const now = performance.now();
     let busy = 0;
-    for (const lane of this.lanes.values()) if (lane.isBusy || lane.mayHavePending) busy += 1;
+    for (const lane of this.lanes.values()) if (lane.isBusy(now)) busy += 1;
     this.busy = Math.max(1, busy);
     const share = Math.max(leastShare, Math.floor(mostInFlight / this.busy));
     for (const lane of this.lanes.values()) lane.share = share;

@@ -49,7 +49,7 @@ export async function checkEndpoint(
   const isKnown = unknownTypes.length + unknownPractices.length === 0;
   const errors = [
     ...faults,
-    ...(change.url === undefined ? lackingUrl(change, current) : []),
+    ...unreadableFaults(change, current),
     ...unknownTypes,
     ...(isKnown ? grantFaults(standing, change, current) : []),
     ...headerErrors(headers ?? {}),
@@ -102,11 +102,23 @@ export function wantedBy(change: EndpointChange, current?: Endpoint): Wanted {
   };
 }
 
-/** Headers are sealed with the address: where that does not open, there is nothing to seal them with. */
-function lackingUrl({ headers }: EndpointChange, current?: Endpoint): ProblemError[] {
-  if (current?.url !== null || headers === undefined) return [];
-  const detail = 'The address cannot be read any more. Give it with the headers.';
-  return [{ pointer: '/url', code: 'required', detail }];
+/** Address and headers are sealed together: where that does not open, both are to be given anew. */
+function unreadableFaults({ url, headers }: EndpointChange, current?: Endpoint): ProblemError[] {
+  if (current?.url !== null || (url === undefined) === (headers === undefined)) return [];
+  return [
+    url === undefined
+      ? {
+          pointer: '/url',
+          code: 'required',
+          detail: 'The address cannot be read any more. Give it with the headers.',
+        }
+      : {
+          pointer: '/headers',
+          code: 'required',
+          detail:
+            'The headers cannot be read any more either. Give them with the address, or null.',
+        },
+  ];
 }
 
 /** What is wrong with an address, if one is given. Asked before the transaction, since it may need a name server. */

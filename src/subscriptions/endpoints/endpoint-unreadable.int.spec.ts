@@ -53,6 +53,10 @@ it('is not called, and says why', async () => {
 it('is called again once it was given its address anew', async () => {
   expect((await change({ description: 'to be mended' })).body).toMatchObject({ url: null });
   const headers = { 'x-tenant': 'oak' };
+  const withoutHeaders = await change({ url: receiver.url });
+  expect(withoutHeaders.body.errors).toEqual([
+    expect.objectContaining({ pointer: '/headers', code: 'required' }),
+  ]);
   const half = await change({ headers });
   expect([half.status, half.body.errors]).toEqual([
     422,

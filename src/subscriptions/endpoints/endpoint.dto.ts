@@ -109,7 +109,7 @@ export class EndpointResource extends EndpointSettingsResource {
     format: 'date-time',
     nullable: true,
     description:
-      'Nothing is sent before then, also what was resent or replayed: its receiver asked for time (Retry-After), or it fails and is tried again then. `{"enabled": true}` lets everything go at once.',
+      'Nothing is sent before then, also what was replayed: its receiver asked for time (Retry-After), or it fails and is tried again then. What is resent is that try at once, unless the receiver asked for time. `{"enabled": true}` lets everything go at once.',
   })
   pausedUntil: Date | null;
 
