@@ -107,12 +107,15 @@ describe('resend', () => {
   it('is told apart from what the schedule wants, until the attempt is made', async () => {
     endpointId = await createEndpoint(true);
     const engine = await hub.database.connect();
-    const listed = async () =>
-      (await hub.api('GET', `/v1/endpoints/${endpointId}/deliveries`)).body.data[0];
     try {
       await engine.query('begin');
       await engine.query('select from delivery_shards for update');
       const id = await insert('failed', 2);
+      const listed = async () => {
+        const { body } = await hub.api('GET', `/v1/endpoints/${endpointId}/deliveries`);
+        // Events of another test may still be on their way.
+        return body.data.find((delivery: { id: string }) => delivery.id === id);
+      };
       expect(await listed()).toMatchObject({ status: 'failed', nextAttemptReason: 'retry' });
       await resend(id);
       expect(await listed()).toMatchObject({ status: 'failed', nextAttemptReason: 'requested' });
