@@ -289,10 +289,11 @@ describe('a delivery', () => {
     ]);
   });
 
-  it('stays on record when its endpoint is deleted', async () => {
+  it('is gone with its endpoint', async () => {
     const id = await insert({ sequence: 1 });
-    await hub.api('DELETE', `/v1/endpoints/${endpointId}`, undefined, { 'if-match': '*' });
     expect((await hub.api('GET', `/v1/deliveries/${id}`)).status).toBe(200);
+    await hub.api('DELETE', `/v1/endpoints/${endpointId}`, undefined, { 'if-match': '*' });
+    expect((await hub.api('GET', `/v1/deliveries/${id}`)).status).toBe(404);
   });
 
   it('has no attempts before the first, and is 404 where there is none', async () => {

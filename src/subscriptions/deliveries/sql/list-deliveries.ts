@@ -59,10 +59,15 @@ export const openFloorSql = `
     (select min(sequence) - 1 from delivery_retries where endpoint_id = $1 and $2::boolean)
   )::text as floor`;
 
-/** One delivery, and the replay that has queued it: those that were sent before know it only while they wait. */
+/**
+ * One delivery of an endpoint that is still there, and the replay that has queued it: those that were sent before know
+ * it only while they wait.
+ */
 export const readDeliverySql = `
   select d.*, coalesce(r.replay_id, d.replay_id) as replay_id, ${nextReason('d', 'r')}
-  from deliveries as d left join delivery_retries as r on r.delivery_id = d.id
+  from deliveries as d
+  join endpoints as n on n.id = d.endpoint_id and n.deleted_at is null
+  left join delivery_retries as r on r.delivery_id = d.id
   where d.id = $1`;
 
 /** The newest $2 attempts before the last one, which the delivery's own row holds. */
