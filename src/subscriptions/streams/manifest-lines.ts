@@ -1,8 +1,9 @@
 import type { EntityManager } from 'typeorm';
+import { over } from '../../database/querying.js';
+import { erasedPractices } from '../../events/log/erased-events.js';
 import { prefixesOf } from '../deliveries/deliveries.service.js';
 import type { Reach } from '../reach/reach.js';
 import {
-  erasedPracticesSql,
   grantedManifestLinesSql,
   manifestLinesSql,
   restrictingPracticesSql,
@@ -29,8 +30,7 @@ export class ManifestLines {
     reach: Reach,
   ): Promise<ManifestLines> {
     const practices = reach.practices && [...reach.practices];
-    const erased: { practice_id: string }[] = await manager.query(erasedPracticesSql);
-    const common = [practices, erased.map(({ practice_id }) => practice_id)];
+    const common = [practices, [...(await erasedPractices(over(manager)))]];
     if (!reach.isGranted) return new ManifestLines(manager, endpointId, manifestLinesSql, common);
     const restricting: { id: string }[] = await manager.query(restrictingPracticesSql, [practices]);
     return new ManifestLines(manager, endpointId, grantedManifestLinesSql, [

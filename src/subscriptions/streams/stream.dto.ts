@@ -36,7 +36,8 @@ export class StreamEntry {
 
   @ApiProperty({
     required: false,
-    description: 'Why there is none: expired (it has passed retention), revoked, erased.',
+    description:
+      'Why there is none: expired (it has passed retention), revoked, erased, unreadable.',
   })
   withheld?: string;
 }

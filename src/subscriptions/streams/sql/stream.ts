@@ -1,4 +1,5 @@
 import { eventColumns } from '../../../events/log/sql/read-log.js';
+import { isErased } from '../../../events/log/sql/erased.js';
 import { isRestricted } from '../../../events/log/sql/restricted.js';
 
 /** Where an endpoint's stream ends, how its events are shown, and to whom. A deleted endpoint has none. */
@@ -29,16 +30,14 @@ export const streamEventsSql = `
 export const firstSequenceSql = `
   select min(sequence)::text as first from deliveries where endpoint_id = $1`;
 
-/** Of a delivery: the key of its event was destroyed. */
-const isErased = `(
-    select k.destroyed_at is not null from events as e join data_keys as k on k.number = hub_key_number(e.sealed)
-    where e.id = event_id)`;
+/** Of a delivery: what its event said was erased. */
+const hasErasedEvent = `(select ${isErased} from events as e where e.id = event_id limit 1)`;
 
 /**
  * The lines of a stretch of numbers, as one text: the database joins them in a fifth of the time that it takes to
  * hand them over one by one. A dead delivery whose event retention has dropped can never be sent: it counts as
  * withheld, as the feed shows it; and so does what the owner may not hear of any more ($4: of which practices it may),
- * and what was erased with its key ($5: practices that have lost one, so that only their events are looked at).
+ * and what was erased ($5: of which practices something was, so that only their events are looked at).
  */
 export const manifestLinesSql = `
   select count(*)::int as count,
@@ -46,7 +45,7 @@ export const manifestLinesSql = `
            sequence || ' ' || case
              when status = 'withheld' then '-'
              when $4::uuid[] is not null and practice_id is not null and not practice_id = any ($4::uuid[]) then '-'
-             when practice_id = any ($5::uuid[]) and ${isErased} then '-'
+             when practice_id = any ($5::uuid[]) and ${hasErasedEvent} then '-'
              when status = 'dead' and not exists (select from events as e where e.id = event_id) then '-'
              else event_id::text
            end || E'\\n', '' order by sequence) as lines
@@ -69,7 +68,7 @@ export const grantedManifestLinesSql = `
         when d.practice_id is not null and not exists (
           select from unnest($7::int[], $8::text[], $9::text[]) as s (scope, name, beginning)
           where s.scope = g.scope and (d.event_type = s.name or d.event_type ^@ s.beginning)) then null
-        when d.practice_id = any ($5::uuid[]) and ${isErased} then null
+        when d.practice_id = any ($5::uuid[]) and ${hasErasedEvent} then null
         when d.practice_id = any ($10::uuid[]) and (
           select ${isRestricted} from events as e where e.id = d.event_id limit 1) then null
         when d.status = 'dead' and not exists (select from events as e where e.id = d.event_id) then null
@@ -87,7 +86,3 @@ export const restrictingPracticesSql = `
   from unnest($1::uuid[]) as practice (id)
   cross join lateral (
     select from patients as p where p.practice_id = practice.id and p.restricted limit 1) as restricted`;
-
-/** Practices of which something was erased by destroying its key. */
-export const erasedPracticesSql = `
-  select distinct practice_id from data_keys where destroyed_at is not null and practice_id is not null`;
