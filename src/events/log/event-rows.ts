@@ -55,7 +55,8 @@ export async function openEventsInOrder(
   return opened.map((each, i) => eventFromRow(rows[i]!, each));
 }
 
-function sealedOf(row: EventRow): Sealed {
+/** What an event says, sealed as it lies in the log. */
+export function sealedOf(row: EventRow): Sealed {
   return {
     sealed: Buffer.from(row.sealed, 'base64'),
     binding: bindingOfEvent({

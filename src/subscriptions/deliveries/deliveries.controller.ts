@@ -59,7 +59,7 @@ export class DeliveriesController {
   @ApiOkResponse({
     type: DeliveryDetail,
     description:
-      'Another attempt is due at once. 409 before the first attempt, for a delivery that may no longer be sent and for a disabled endpoint.',
+      'Another attempt is due at once. 409 before the first attempt, for a delivery that may no longer be sent, for an event that was erased or has passed retention, and for a disabled endpoint.',
   })
   async resend(
     @Context() context: RequestContext,

@@ -27,10 +27,8 @@ import {
   readDeliverySql,
   responsesSql,
 } from './sql/list-deliveries.js';
-import type { Hearable } from '../reach/reach.js';
-import { readAccess, type OwnerKey } from '../reach/reaches.js';
-import { over } from '../../database/querying.js';
-import { hearableSql, lockDeliverySql, resendSql } from './sql/resend.js';
+import { lossOf, mayStillHear } from './resend-checks.js';
+import { lockDeliverySql, resendSql } from './sql/resend.js';
 import { idFloor, madeAt } from '../../database/time-ids.js';
 
 const mostAttemptsShown = 100;
@@ -120,7 +118,7 @@ export class DeliveriesService {
     return { data: shown.map(toResource), nextCursor: last ? toCursor(last.sequence) : null };
   }
 
-  /** Also one of a deleted endpoint: what was sent stays on record. @throws Problem 404 */
+  /** @throws Problem 404, also where the endpoint was deleted: its deliveries are gone with it. */
   get(caller: Caller, id: string): Promise<DeliveryDetail> {
     return this.show(this.reads.within(scopeOf(caller)), id);
   }
@@ -164,7 +162,7 @@ export class DeliveriesService {
    * @throws Problem 404, also where the endpoint was deleted; 409 where there is nothing to send again.
    */
   async resend(tx: Tx, id: string): Promise<DeliveryDetail> {
-    const { endpoint_id: endpointId } = await read(tx, id);
+    const { endpoint_id: endpointId, event_id: eventId } = await read(tx, id);
     // Held, so that a deletion comes before this (then it is gone) or after it (then it withholds this too).
     const endpoint = await tx.findOne(Endpoint, {
       where: { id: endpointId, deletedAt: IsNull() },
@@ -192,6 +190,11 @@ export class DeliveriesService {
         'Its event has passed retention, so there is nothing left to send.',
       );
     }
+    const loss = await inFullView(tx, () => lossOf(tx, this.keys, eventId));
+    if (loss) {
+      const why = loss === 'erased' ? 'was erased' : 'cannot be read any more';
+      throw conflict(`event_${loss}`, `What its event said ${why}, so nothing is left to send.`);
+    }
     if (!endpoint.enabled) {
       throw conflict('endpoint_disabled', 'The endpoint is disabled. Enable it, then resend.');
     }
@@ -207,16 +210,6 @@ async function openFloor(tx: Tx, endpointId: string, statuses?: string[]): Promi
   const [{ floor }] = await tx.query(openFloorSql, [endpointId, statuses!.includes('failed')]);
   // Null where there is no mark: then nothing is known to be settled.
   return floor ?? '0';
-}
-
-/** Whether the endpoint of a delivery may hear of its event today. */
-async function mayStillHear(tx: Tx, id: string): Promise<boolean> {
-  const [row]: (OwnerKey & Hearable & { restricted: boolean | null })[] = await tx.query(
-    hearableSql,
-    [id],
-  );
-  const reach = (await readAccess(over(tx), [row!])).of(row!);
-  return reach.covers(row!) && !(reach.isGranted && row!.restricted);
 }
 
 async function read(tx: Tx, id: string): Promise<DeliveryRow> {

@@ -192,6 +192,18 @@ describe('resend', () => {
     expect(await resend(id)).toMatchObject({ status: 409, body: { code: 'event_expired' } });
   });
 
+  it('is a conflict where the event does not open any more', async () => {
+    endpointId = await createEndpoint(true);
+    const [event] = await emitPatientCreated(hub, (await aPractice(hub)).id);
+    const id = await insert('dead', 9, event);
+    await hub.database.query(
+      `begin; set local session_replication_role = replica;
+       update events set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) where id = '${event}'; commit`,
+    );
+    expect(await resend(id)).toMatchObject({ status: 409, body: { code: 'event_unreadable' } });
+    expect((await hub.api('GET', `/v1/deliveries/${id}`)).body.status).toBe('dead');
+  });
+
   it('is 404 when the endpoint is deleted, or where there is no such delivery', async () => {
     const id = await insert('delivered', 1);
     await hub.api('DELETE', `/v1/endpoints/${endpointId}`, undefined, { 'if-match': '*' });
