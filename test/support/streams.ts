@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { eventually } from './eventually.js';
 import type { Api } from './start-hub.js';
@@ -117,4 +118,12 @@ function idsByPractice(
   const ids = new Map<string, string[]>();
   for (const [practiceId, id] of pairs) ids.set(practiceId, [...(ids.get(practiceId) ?? []), id]);
   return ids;
+}
+
+/** The hash that docs/manifest.md has a partner compute once it counts as `-` what its stream shows withheld. */
+export function streamHash(
+  entries: readonly { sequence: number; event?: { id: string } }[],
+): string {
+  const lines = entries.map(({ sequence, event }) => `${sequence} ${event?.id ?? '-'}\n`);
+  return createHash('sha256').update(lines.join('')).digest('hex');
 }

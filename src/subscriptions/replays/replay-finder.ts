@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { PoolClient } from 'pg';
+import type { Querying } from '../../database/querying.js';
 import type { Connections } from '../../database/scoped-reads.js';
 import { EventBus } from '../../events/bus/event-bus.js';
 import { keyOf, partitionOf } from '../../events/bus/partition-of.js';
+import { erasedAmong, erasedPractices } from '../../events/log/erased-events.js';
 import { EventLog, headerFromRow, type EventHeader } from '../../events/log/event-log.js';
 import { positionFromRow, type HeaderRow } from '../../events/log/event-rows.js';
 import { comparePositions, logStart, type Position } from '../../events/position.js';
@@ -43,6 +45,14 @@ export interface Found {
   deliveryId: string | null;
 }
 
+/** The last row of a stretch has a number and nothing else. */
+interface MatchRow {
+  id: string | null;
+  event_id: string;
+  practice_id: string | null;
+  sequence: string;
+}
+
 const scanSize = 5000;
 const fetchSize = 2000;
 
@@ -70,29 +80,36 @@ export class ReplayFinder {
     const [row] = (await pool.query<ListenerRow>(listenerSql, [selection.endpointId])).rows;
     if (!row) return;
     const reach = (await readAccess(pool, [row])).of(row);
-    yield* this.deliveries(pool, selection, reach);
+    const erasedIn = await erasedPractices(pool);
+    yield* this.deliveries(pool, selection, reach, erasedIn);
     const listener = listenerFromRow(row, reach, logStart);
-    if (selection.missing) yield* this.events(pool, selection, patience, listener);
+    if (selection.missing) yield* this.events(pool, selection, patience, listener, erasedIn);
   }
 
   private async *deliveries(
     pool: Connections,
     selection: Selection,
     reach: Reach,
+    erasedIn: ReadonlySet<string>,
   ): AsyncGenerator<Found[]> {
     const { endpointId, fromId, toId, types, statuses } = selection;
     for (let after: string | undefined = '0'; after !== undefined;) {
       const values: unknown[] = [endpointId, after, fromId, toId, statuses, types];
-      const { rows } = await pool.query<{ id: string | null; event_id: string; sequence: string }>(
-        matchingDeliveriesSql,
-        [...values, types && prefixesOf(types), scanSize, mostAttempts],
+      const { rows } = await pool.query<MatchRow>(matchingDeliveriesSql, [
+        ...values,
+        types && prefixesOf(types),
+        scanSize,
+        mostAttempts,
+      ]);
+      const matching = rows.flatMap(({ id, event_id, practice_id }) =>
+        id === null ? [] : { id: event_id, practiceId: practice_id, deliveryId: id },
       );
-      const matching = rows.flatMap(({ id, event_id }) =>
-        id === null ? [] : { eventId: event_id, deliveryId: id },
-      );
-      const ids = matching.map(({ eventId }) => eventId);
+      const ids = matching.map(({ id }) => id);
       const heard = await heardAmong(pool, reach, ids);
-      const found = matching.filter(({ eventId }) => heard.has(eventId));
+      const erased = await erasedAmong(pool, matching, erasedIn);
+      const found = matching
+        .filter(({ id }) => heard.has(id) && !erased.has(id))
+        .map(({ id, deliveryId }) => ({ eventId: id, deliveryId }));
       if (found.length > 0) yield found;
       after = rows.find(({ id }) => id === null)?.sequence;
     }
@@ -107,6 +124,7 @@ export class ReplayFinder {
     selection: Selection,
     { ms, signal }: Patience,
     listener: Listener,
+    erasedIn: ReadonlySet<string>,
   ): AsyncGenerator<Found[]> {
     const client = await pool.connect();
     let broken = true;
@@ -120,7 +138,7 @@ export class ReplayFinder {
       await client.query('set local enable_seqscan = on');
       // Without statistics of a young table the planner compares each event with each delivery.
       await client.query('set local enable_nestloop = off');
-      yield* this.unrouted(client, selection, ms, listener);
+      yield* this.unrouted(client, selection, ms, listener, erasedIn);
       await client.query('commit');
       broken = false;
     } finally {
@@ -140,11 +158,14 @@ export class ReplayFinder {
     selection: Selection,
     searchMs: number,
     listener: Listener,
+    erasedIn: ReadonlySet<string>,
   ): AsyncGenerator<Found[]> {
     const { endpointId, fromId, toId, types } = selection;
     const reach = await FanOutReach.read(client, this.bus.kind);
     if (!reach) return;
     const index = new EndpointIndex([listener]);
+    // A plan that was made under these settings is not for others.
+    const unnamed: Querying = { query: ({ text, values }) => client.query(text, values) };
     const { generation, xactId, seq } = reach.furthest;
     await client.query(missingEventsSql, [
       endpointId,
@@ -169,11 +190,11 @@ export class ReplayFinder {
       const handled = rows.map(headerFromRow).filter((event) => reach.includes(event));
       const routes = await index.route(handled, {
         read: (ids) => this.log.eventsOf(ids, client),
-        // Without a name: a plan that was made under these settings is not for others.
-        restricted: (events) =>
-          restrictedAmong({ query: ({ text, values }) => client.query(text, values) }, events),
+        restricted: (events) => restrictedAmong(unnamed, events),
       });
-      const wanted = routes.get(endpointId) ?? [];
+      const routed = routes.get(endpointId) ?? [];
+      const erased = await erasedAmong(unnamed, routed, erasedIn);
+      const wanted = routed.filter(({ id }) => !erased.has(id));
       if (wanted.length > 0) yield wanted.map(({ id }) => ({ eventId: id, deliveryId: null }));
     }
   }

@@ -82,7 +82,9 @@ export class ReplayResource {
   })
   state: ReplayState;
 
-  @ApiProperty({ description: 'How many were found; rises while it is collecting.' })
+  @ApiProperty({
+    description: 'How many were found, nothing erased among them; rises while it is collecting.',
+  })
   matched: number;
 
   @ApiProperty({

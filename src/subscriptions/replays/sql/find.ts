@@ -7,19 +7,19 @@
  */
 export const matchingDeliveriesSql = `
   with scanned as materialized (
-    select id, sequence, event_id, event_type, status, attempts from deliveries
+    select id, sequence, event_id, event_type, practice_id, status, attempts from deliveries
     where endpoint_id = $1 and sequence > $2::bigint
       and ($3::uuid is null or id >= $3::uuid) and id < $4::uuid
     order by sequence limit $8::int
   )
   select * from (
-    select id, event_id, sequence from scanned
+    select id, event_id, practice_id, sequence from scanned
     where status = any ($5::text[]) and attempts between 1 and $9::int - 1
       and ($6::text[] is null or event_type = any ($6::text[]) or event_type ^@ any ($7::text[]))
     order by sequence
   ) as found
   union all
-  select null, null, max(sequence) from scanned having count(*) = $8::int`;
+  select null, null, null, max(sequence) from scanned having count(*) = $8::int`;
 
 /** The endpoint as fan-out would see it if it were enabled, and had been there from the start. */
 export const listenerSql = `

@@ -1,3 +1,5 @@
+import { isErased } from '../../../events/log/sql/erased.js';
+
 /*
  * What a replay writes. Each transaction begins with the lease: a take-over waits for it, or it finds the lease gone
  * and writes nothing. So two hubs never work for the same replay, also when one was only slow.
@@ -76,7 +78,7 @@ export const requeueSql = `
     select d.id, d.endpoint_id, d.sequence, d.event_id, d.attempts
     from unnest($1::uuid[]) as item (id) join deliveries as d on d.id = item.id
     where d.status in ('delivered', 'dead', 'failed') and d.attempts between 1 and $3::int - 1
-      and exists (select from events as e where e.id = d.event_id)
+      and exists (select from events as e where e.id = d.event_id and not ${isErased})
     order by d.id
     for no key update of d
   ),
@@ -96,12 +98,17 @@ export const requeueSql = `
 export const lockCounterSql = `
   select last_sequence::text from endpoint_counters where endpoint_id = $1 for update`;
 
-/** Deliveries of events that never were any, numbered after $3 in the order given, and the counter moved with them. */
+/**
+ * Deliveries of events that never were any, numbered after $3 in the order given, and the counter moved with them. None
+ * of what was erased since it was found.
+ */
 export const numberMissingSql = `
   with items as materialized (
     select e.id, e.type, e.practice_id, row_number() over (order by item.place) as nth
     from unnest($2::uuid[]) with ordinality as item (id, place)
-    cross join lateral (select id, type, practice_id from events where id = item.id limit 1) as e
+    cross join lateral (
+      select id, type, practice_id from events as e where e.id = item.id and not ${isErased} limit 1
+    ) as e
   ),
   made as (
     insert into deliveries (id, endpoint_id, sequence, event_id, event_type, practice_id, replay_id)
