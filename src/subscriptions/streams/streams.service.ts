@@ -23,7 +23,10 @@ const pieceSize = 100;
 const mostPageBytes = 4 * 1024 * 1024;
 /** Lines of a manifest in memory at once: half a megabyte. */
 const manifestPieceSize = 10_000;
-/** How long a manifest may take; the longest there may be takes half a second, where grants decide about three. */
+/**
+ * How long a manifest may take; the longest there may be takes half a second, where grants decide about three, and about
+ * one more where every event is of practices of which something was erased.
+ */
 const mostManifestMs = 20_000;
 
 interface EntryRow {
