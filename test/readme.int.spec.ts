@@ -16,11 +16,12 @@ afterAll(async () => {
   await receiver.close();
 });
 
-function blockOf(file: string): string {
-  return /run by test\/readme\.int\.spec\.ts.* -->\s+```sh\n([\s\S]*?)```/.exec(
-    readFileSync(file, 'utf8'),
-  )![1]!;
+function blocksOf(file: string): string[] {
+  const block = /run by test\/readme\.int\.spec\.ts.* -->\s+```sh\n([\s\S]*?)```/g;
+  return [...readFileSync(file, 'utf8').matchAll(block)].map(([, shell]) => shell!);
 }
+
+const blockOf = (file: string): string => blocksOf(file)[0]!;
 
 async function run(block: string): Promise<string> {
   const { stdout } = await promisify(execFile)('sh', ['-ec', block], {
@@ -34,6 +35,16 @@ it('does what the README says of the first webhook', async () => {
   expect(stdout).toMatch(/"secret":"whsec_/);
   await receiver.waitFor(({ event }) => event.type === 'patient.created');
   await receiver.waitFor(({ event }) => event.type === 'appointment.scheduled');
+});
+
+it('does what the README says of an application, whose key then opens what it reaches', async () => {
+  const told = await run(blocksOf('README.md').join('\n'));
+  const key = /"key":"(hub_live_[^"]+)"/.exec(told)![1]!;
+  const me = await fetch(`${hub.url}/v1/me`, { headers: { authorization: `Bearer ${key}` } });
+  expect(await me.json()).toMatchObject({
+    kind: 'application',
+    practiceIds: [expect.any(String)],
+  });
 });
 
 it('does what docs/grants.md says of a partner, whose links then show what it is granted', async () => {

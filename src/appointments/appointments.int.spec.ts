@@ -123,6 +123,18 @@ describe('booking', () => {
     expect(answer.body.errors).toMatchObject([{ pointer, code }]);
   });
 
+  it('says which times it takes', async () => {
+    const answer = await create({ start: '9999-12-31T23:30:00Z', end: '9999-12-31T23:59:00Z' });
+    expect(answer.status).toBe(422);
+    const detail = expect.stringMatching(/^(start|end) must be .* in the years 1900 to 2199$/);
+    expect(answer.body.errors).toMatchObject([
+      { pointer: '/start', code: 'not_instant', detail },
+      { pointer: '/end', code: 'not_instant', detail },
+    ]);
+    const last = { start: '2199-12-31T23:30:00Z', end: '2199-12-31T23:59:00Z' };
+    expect((await create(last)).status).toBe(201);
+  });
+
   it('refuses a patient of another practice, and a deleted one', async () => {
     const other = await openClinic(hub);
     expect((await create({ patientId: other.patientId })).body.errors[0].code).toBe(

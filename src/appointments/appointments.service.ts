@@ -17,6 +17,7 @@ import {
   pageOf,
   type Page,
 } from '../platform/http/lists.js';
+import { unknownPractice } from '../platform/access/unknown-practice.js';
 import { invalidField, notFound } from '../platform/http/problem.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { sayingsAbout } from './appointment-changes.rules.js';
@@ -136,7 +137,7 @@ export class AppointmentsService {
     query: AppointmentListQuery,
   ): Promise<Page<object>> {
     const sight = sightOf(caller, practiceId, typesAbout('appointments'));
-    if (sight === 'none') throw notFound('practice');
+    if (sight === 'none') throw unknownPractice(caller);
     const limit = limitOf(query);
     const after = afterId(query);
     const external = externalIdOf(query);

@@ -9,7 +9,7 @@ import { verifyTrail } from '../audit/verify/verify.js';
 import { idFloor } from '../database/time-ids.js';
 import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
-import { calledAs, databaseUrlOf, failed, Mistake, settingsOfCommand } from './operator.js';
+import { calledAs, databaseUrlOf, failed, Mistake, Misuse, settingsOfCommand } from './operator.js';
 
 const called = calledAs('audit');
 
@@ -34,10 +34,9 @@ const pageSize = 1000;
 async function main(args: string[]): Promise<void> {
   const { values, positionals } = parse(args);
   const [command] = positionals;
-  if (values.help || positionals.length !== 1 || !['verify', 'export', 'key'].includes(command!)) {
-    console.log(HELP);
-    process.exitCode = values.help ? 0 : 2;
-    return;
+  if (values.help) return console.log(HELP);
+  if (positionals.length !== 1 || !['verify', 'export', 'key'].includes(command!)) {
+    throw new Misuse('Say one of verify, export and key.', HELP);
   }
   const settings = settingsOfCommand();
   if (command === 'key') {

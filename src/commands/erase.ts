@@ -16,6 +16,7 @@ import {
   databaseUrlOf,
   failed,
   Mistake,
+  Misuse,
   settingsOfCommand,
   userOfCommand,
 } from './operator.js';
@@ -38,10 +39,12 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 async function main(args: string[]): Promise<void> {
   const values = parse(args);
-  if (values.help || values['dry-run'] === values.yes) {
-    console.log(HELP);
-    process.exitCode = values.help ? 0 : 1;
-    return;
+  if (values.help) return console.log(HELP);
+  if (values['dry-run'] === values.yes) {
+    const wrong = values.yes
+      ? '--dry-run and --yes exclude each other.'
+      : 'Nothing was done: say --dry-run to count, or --yes to erase.';
+    throw new Misuse(wrong, HELP);
   }
   if (!uuid.test(values.practice ?? '') || !uuid.test(values.patient ?? '')) {
     throw new Mistake('--practice and --patient are ids of the hub, which are UUIDs.');

@@ -12,6 +12,7 @@ import {
   databaseUrlOf,
   failed,
   Mistake,
+  Misuse,
   settingsOfCommand,
   userOfCommand,
 } from './operator.js';
@@ -33,22 +34,19 @@ that the hub takes.`;
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+const commands = ['status', 'rotate', 'shred'];
+
 interface Order {
   command?: string;
   practice?: string;
   by?: string;
   yes?: boolean;
   dataKeys?: boolean;
-  isHelp?: boolean;
 }
 
 async function main(args: string[]): Promise<void> {
   const order = orderOf(args);
-  if (!order || order.isHelp) {
-    console.log(HELP);
-    process.exitCode = order ? 0 : 1;
-    return;
-  }
+  if (!order) return console.log(HELP);
   const settings = settingsOfCommand();
   const client = new pg.Client({
     connectionString: await databaseUrlOf(settings),
@@ -67,7 +65,7 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
-/** Undefined for what is no order. */
+/** What is ordered; undefined where that is the help alone. @throws Misuse */
 function orderOf(args: string[]): Order | undefined {
   try {
     const { values, positionals } = parseArgs({
@@ -81,19 +79,28 @@ function orderOf(args: string[]): Order | undefined {
         help: { type: 'boolean' },
       },
     });
+    if (values.help) return undefined;
     const [command, ...more] = positionals;
-    const { practice, by, yes, 'data-keys': dataKeys, help: isHelp } = values;
-    if (isHelp) return { isHelp };
-    const isKnown = ['status', 'rotate', 'shred'].includes(command ?? '') && more.length === 0;
-    const isMixed =
-      (command !== 'shred' && (practice !== undefined || yes)) ||
-      (command !== 'rotate' && dataKeys) ||
-      (command === 'shred' && practice === undefined) ||
-      (command === 'status' && by !== undefined);
-    return isKnown && !isMixed ? { command, practice, by, yes, dataKeys } : undefined;
-  } catch {
-    return undefined;
+    const { practice, by, yes, 'data-keys': dataKeys } = values;
+    const order = { command, practice, by, yes, dataKeys };
+    const wrong = wrongWith(order, more);
+    if (wrong) throw new Misuse(wrong, HELP);
+    return order;
+  } catch (error) {
+    throw error instanceof Misuse ? error : new Misuse((error as Error).message, HELP);
   }
+}
+
+function wrongWith(order: Order, more: readonly string[]): string | undefined {
+  const { command = '', practice, by, yes, dataKeys } = order;
+  if (command === '') return `Say what to do: ${commands.join(', ')}.`;
+  if (!commands.includes(command)) return `There is no command ${command}.`;
+  if (more.length > 0) return `${command} takes no ${more.join(' ')}.`;
+  if (command !== 'shred' && practice !== undefined) return '--practice goes with shred only.';
+  if (command !== 'shred' && yes) return '--yes goes with shred only.';
+  if (command !== 'rotate' && dataKeys) return '--data-keys goes with rotate only.';
+  if (command === 'status' && by !== undefined) return '--by goes with rotate and shred only.';
+  return command === 'shred' && practice === undefined ? 'shred needs --practice ID.' : undefined;
 }
 
 async function rotate(

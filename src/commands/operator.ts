@@ -12,6 +12,13 @@ import { MasterKeyMissing } from '../sealing/master-keys.js';
 /** A mistake of the operator's, told in a sentence. */
 export class Mistake extends Error {}
 
+/** A command that was called wrongly: what is wrong stands above the help, which says how it is called. */
+export class Misuse extends Mistake {
+  constructor(wrong: string, help: string) {
+    super(`${wrong}\n\n${help}`);
+  }
+}
+
 /** How the command is called from where it was called, so that what it suggests can be run as it stands there. */
 export function calledAs(name: string): string {
   return process.env.npm_lifecycle_event === name

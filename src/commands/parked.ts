@@ -7,6 +7,7 @@ import {
   databaseUrlOf,
   failed,
   Mistake,
+  Misuse,
   settingsOfCommand,
   userOfCommand,
 } from './operator.js';
@@ -43,11 +44,7 @@ interface Order {
 
 async function main(args: string[]): Promise<void> {
   const order = orderOf(args);
-  if (!order) {
-    console.log(HELP);
-    process.exitCode = args.length === 0 || args[0] === '--help' ? 0 : 1;
-    return;
-  }
+  if (!order) return console.log(HELP);
   const settings = settingsOfCommand();
   const client = await connect(settings);
   try {
@@ -58,22 +55,30 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
-/** Undefined for what is no order. */
+/** What is ordered; undefined where that is the help alone. @throws Misuse */
 function orderOf(args: string[]): Order | undefined {
   try {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { by: { type: 'string' } },
+      options: { by: { type: 'string' }, help: { type: 'boolean' } },
     });
     const [command, eventId, ...more] = positionals;
-    const { by } = values;
-    if (more.length > 0) return undefined;
-    if (command === 'redrive') return { command, eventId, by };
-    return command === 'list' && !eventId && !by ? { command } : undefined;
-  } catch {
-    return undefined;
+    const { by, help } = values;
+    if (help || command === undefined) return undefined;
+    if (command === 'redrive' && more.length === 0) return { command, eventId, by };
+    if (command === 'list' && !eventId && !by) return { command };
+    throw new Misuse(wrongWith(command), HELP);
+  } catch (error) {
+    throw error instanceof Misuse ? error : new Misuse((error as Error).message, HELP);
   }
+}
+
+function wrongWith(command: string): string {
+  if (command === 'list') return 'list takes nothing more.';
+  return command === 'redrive'
+    ? 'redrive takes one event or none.'
+    : `There is no command ${command}.`;
 }
 
 async function list(client: pg.Client): Promise<void> {

@@ -50,7 +50,11 @@ describe('an erasure', () => {
     const patient = await aPatient(hub, practice);
     const clinic = { practiceId: practice.id, patientId: patient.id, accountId: patient.accountId };
     const visit = await book(hub, clinic, '2031-03-11T15:30:00Z');
-    await expect(erase(patient)).rejects.toThrow('appointments ahead');
+    const refusal = await erase(patient).catch((error: Error) => error.message);
+    expect(refusal).toMatch(/^The patient has 1 appointment ahead\./);
+    // It says how to find it.
+    const { body } = await hub.api('GET', /GET (\S+)/.exec(refusal as string)![1]!);
+    expect(body.data.map(({ id }: { id: string }) => id)).toEqual([visit.id]);
     await expect(erase({ id: crypto.randomUUID() })).rejects.toThrow('no such patient');
     expect((await hub.api('GET', pathOf(patient))).status).toBe(200);
     await act(hub, visit, 'cancel');

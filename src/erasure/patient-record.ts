@@ -2,6 +2,7 @@ import type { NewEntry } from '../audit/audit-entry.js';
 import { writeEntriesSql } from '../audit/sql/write.js';
 import { lockPractices, type EventTx } from '../database/transactions.js';
 import type { AnyNewEvent, Cause, Outbox } from '../events/outbox/outbox.js';
+import { counted } from '../platform/counted.js';
 import { goesAlong, type AccountOf } from './erasure.rules.js';
 import {
   accountsSql,
@@ -46,6 +47,14 @@ export interface ErasureRow {
 /** Why a patient cannot be erased, in a sentence. */
 export class ErasureRefused extends Error {}
 
+interface PatientRow {
+  given_name: string;
+  family_name: string | null;
+  /** How many appointments are ahead, and when the first of them starts. */
+  ahead: number;
+  first_ahead: Date | null;
+}
+
 interface AccountRow {
   id: string;
   holder: AccountOf['holder'];
@@ -68,13 +77,9 @@ export async function eraseRecord(
   const about = [practiceId, patientId];
   const [known] = await tx.query<ErasureRow[]>(findErasureSql, about);
   if (known) return known;
-  const [patient] = await tx.query<
-    { given_name: string; family_name: string | null; is_expected: boolean }[]
-  >(patientSql, about);
+  const [patient] = await tx.query<PatientRow[]>(patientSql, about);
   if (!patient) throw new ErasureRefused('The practice has no such patient.');
-  if (patient.is_expected) {
-    throw new ErasureRefused('The patient has appointments ahead. Cancel them first.');
-  }
+  if (patient.first_ahead) throw expected(about, patient.ahead, patient.first_ahead);
   const names = { givenName: patient.given_name, familyName: patient.family_name };
   const accounts = (await tx.query<AccountRow[]>(accountsSql, about))
     .filter(({ holder, ...row }) =>
@@ -89,6 +94,16 @@ export async function eraseRecord(
   const entry = entryOf(erasure!, 'patient.erased', { counts, accounts, onBehalfOf: orderedBy });
   await tx.query(writeEntriesSql, [JSON.stringify([entry])]);
   return { ...erasure!, counts };
+}
+
+/** Who cancels them finds them by it, and by nothing of the patient's but the id. */
+function expected(about: string[], ahead: number, first: Date): ErasureRefused {
+  const [practiceId, patientId] = about;
+  const list = `/v1/practices/${practiceId}/appointments?patientId=${patientId}`;
+  return new ErasureRefused(
+    `The patient has ${counted(ahead, 'appointment')} ahead. Cancel first what this lists: ` +
+      `GET ${list}&from=${first.toISOString()}&status=proposed,booked,arrived,checked-in`,
+  );
 }
 
 /** Of the audit trail; the second one tells what came of it. */

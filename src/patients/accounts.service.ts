@@ -18,6 +18,7 @@ import {
   type Page,
   type ResourceListQuery,
 } from '../platform/http/lists.js';
+import { unknownPractice } from '../platform/access/unknown-practice.js';
 import { invalidField, notFound } from '../platform/http/problem.js';
 import type { Practice } from '../practices/practice.entity.js';
 import { PracticesService } from '../practices/practices.service.js';
@@ -92,7 +93,7 @@ export class AccountsService {
    */
   async list(caller: Caller, practiceId: string, query: ResourceListQuery): Promise<Page<object>> {
     const sight = sightOf(caller, practiceId, typesAbout('accounts'));
-    if (sight === 'none') throw notFound('practice');
+    if (sight === 'none') throw unknownPractice(caller);
     const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);

@@ -16,6 +16,7 @@ import {
   type DeletableListQuery,
   type Page,
 } from '../platform/http/lists.js';
+import { unknownPractice } from '../platform/access/unknown-practice.js';
 import { conflict, invalidField, notFound } from '../platform/http/problem.js';
 import type { Practice } from '../practices/practice.entity.js';
 import { PracticesService } from '../practices/practices.service.js';
@@ -109,7 +110,7 @@ export class PatientsService {
    */
   async list(caller: Caller, practiceId: string, query: DeletableListQuery): Promise<Page<object>> {
     const sight = new PatientSight(caller, practiceId);
-    if (sight.isBlind) throw notFound('practice');
+    if (sight.isBlind) throw unknownPractice(caller);
     const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);

@@ -15,6 +15,7 @@ import {
   type Page,
   type ResourceListQuery,
 } from '../platform/http/lists.js';
+import { unknownPractice } from '../platform/access/unknown-practice.js';
 import { invalidParameter, notFound } from '../platform/http/problem.js';
 import { PracticesService } from '../practices/practices.service.js';
 import { EntrySight } from './entry-sight.js';
@@ -68,7 +69,7 @@ export class EntriesService {
     query: ResourceListQuery,
   ): Promise<Page<object>> {
     const sight = new EntrySight(caller, practiceId, families[family]);
-    if (sight.isBlind) throw notFound('practice');
+    if (sight.isBlind) throw unknownPractice(caller);
     const manager = this.reads.ofPractice(practiceId);
     const limit = limitOf(query);
     const after = afterId(query);

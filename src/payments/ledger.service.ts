@@ -11,6 +11,7 @@ import { entryPosted } from './ledger.events.js';
 import {
   effectOf,
   familyOf,
+  refundableOf,
   refundOf,
   reversalRefusal,
   type EntryKind,
@@ -24,6 +25,8 @@ const refusals: Record<Refusal, string> = {
   payment_refunded: 'A part of the payment was refunded already. Refund what is left instead.',
   refund_exceeds_payment: 'More than is left of the payment; refundable says how much that is.',
 };
+
+const refundedInFull = 'The payment was refunded in full already; nothing of it is left.';
 
 type Input = NewCharge &
   Partial<Pick<NewPayment, 'method' | 'payer' | 'claimId' | 'remittanceId'>> &
@@ -111,8 +114,13 @@ export class LedgerService {
     payment: LedgerEntry,
     input: { reason?: string },
   ): Promise<LedgerEntry> {
-    const refusal = reversalRefusal(await this.undone(tx, payment));
-    if (refusal) throw conflict(refusal, refusals[refusal]);
+    const undone = await this.undone(tx, payment);
+    const refusal = reversalRefusal(undone);
+    if (refusal) {
+      const refundable = refundableOf(payment.amount, undone);
+      const isSpent = refusal === 'payment_refunded' && refundable === 0;
+      throw conflict(refusal, isSpent ? refundedInFull : refusals[refusal], { refundable });
+    }
     return this.undo(tx, cause, payment, 'reversal', payment.amount, input.reason);
   }
 

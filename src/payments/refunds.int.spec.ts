@@ -172,7 +172,27 @@ describe('a reversal', () => {
 
   it('is refused after a refund', async () => {
     await act('refund', { amount: 1 });
-    expect(await act('reverse')).toMatchObject({ status: 409, body: { code: 'payment_refunded' } });
+    expect(await act('reverse')).toMatchObject({
+      status: 409,
+      body: {
+        code: 'payment_refunded',
+        detail: expect.stringMatching(/Refund what is left/),
+        refundable: 9_999,
+      },
+    });
+  });
+
+  it('is told after a full refund that nothing is left, instead of to refund that', async () => {
+    await act('refund', { amount: 4000 });
+    await act('refund');
+    expect(await act('reverse')).toMatchObject({
+      status: 409,
+      body: {
+        code: 'payment_refunded',
+        detail: expect.stringMatching(/in full already; nothing of it is left/),
+        refundable: 0,
+      },
+    });
   });
 
   it('looks at If-Match where it is given', async () => {

@@ -5,7 +5,7 @@ import { conflict, invalidField } from './http/problem.js';
 /** A resource's id in another system. */
 export class ExternalId {
   // Without the bar that separates it from the value in ?externalId=.
-  @Text({ most: 100, pattern: /^[^|]*$/, example: 'open-dental' })
+  @Text({ most: 100, pattern: { is: /^[^|]*$/, must: 'not contain |' }, example: 'open-dental' })
   system: string;
 
   @Text({ most: 200, example: '4711' })

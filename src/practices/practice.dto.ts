@@ -38,7 +38,8 @@ export class NewReminderRule {
 
   @OneOf(onLateChoices, {
     optional: true,
-    description: 'What to do when the moment has passed already as the appointment is made.',
+    description:
+      'What to do where the moment has passed already as the appointment is made or moved, or the rules change. nearest (default): remind at once if no other rule is still ahead, and of those that have passed only by the latest. fire_now: remind at once in any case. skip: do not remind. Once the appointment has begun no rule reminds.',
   })
   onLate?: OnLate;
 }

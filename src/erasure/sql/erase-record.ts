@@ -4,13 +4,13 @@
  */
 
 export const patientSql = `
-  select p.account_id, p.given_name, p.family_name,
-         exists (
-           select from appointments as a
-           where a.practice_id = $1 and a.patient_id = $2
-             and a.status in ('proposed', 'booked', 'arrived', 'checked-in') and a.start_at > clock_timestamp()
-         ) as is_expected
-  from patients as p where p.practice_id = $1 and p.id = $2`;
+  select p.account_id, p.given_name, p.family_name, ahead.count as ahead, ahead.first as first_ahead
+  from patients as p, lateral (
+    select count(*)::int, min(a.start_at) as first from appointments as a
+    where a.practice_id = $1 and a.patient_id = $2
+      and a.status in ('proposed', 'booked', 'arrived', 'checked-in') and a.start_at > clock_timestamp()
+  ) as ahead
+  where p.practice_id = $1 and p.id = $2`;
 
 /** The accounts that the patient is or was on. */
 export const accountsSql = `

@@ -140,6 +140,9 @@ describe('the command parked', () => {
       code: 1,
       errors: expect.stringMatching(/^No parked event/),
     });
-    expect(await run('lst')).toMatchObject({ code: 1, output: expect.stringMatching(/redrive/) });
+    expect(await run('lst')).toMatchObject({
+      code: 1,
+      errors: expect.stringMatching(/^There is no command lst\.\n\n[^]*redrive/),
+    });
   });
 });

@@ -1,9 +1,6 @@
 import { eventTypes } from './catalog.js';
 
-/** A type's name, `family.*` (every depth below), or `*`. */
-export const typePattern = /^(\*|[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*(\.\*)?)$/;
-
-/** Whether a type matches any of the patterns. Pure. */
+/** Whether a type matches any of the patterns: its name, `family.*` (every depth below), or `*`. Pure. */
 export function matcherOf(patterns: readonly string[]): (type: string) => boolean {
   const exact = new Set(patterns);
   if (exact.has('*')) return () => true;

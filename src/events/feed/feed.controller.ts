@@ -15,7 +15,7 @@ import { defaultLimit, listOf } from '../../platform/http/lists.js';
 import { invalidParameter, notFound, Problem } from '../../platform/http/problem.js';
 import { Context, RequestContext } from '../../platform/http/request-context.js';
 import type { CloudEvent } from '../catalog/envelope.js';
-import { typePattern } from '../catalog/type-patterns.js';
+import { wantedTypes } from '../catalog/unknown-types.js';
 import { CursorUnusable } from '../log/event-log.js';
 import { parsePosition } from '../position.js';
 import { FeedPage, FeedQuery } from './feed.dto.js';
@@ -48,7 +48,7 @@ export class FeedController {
       );
     }
     const filter = {
-      eventTypes: listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name)),
+      eventTypes: wantedTypes(query.eventTypes),
       practiceIds: listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id)),
     };
     const { limit = defaultLimit, wait = 0 } = query;

@@ -72,6 +72,15 @@ describe('the feed', () => {
     expect((await hub.api('GET', '/v1/events?practiceIds=x')).status).toBe(422);
   });
 
+  it('refuses types that the hub never emits, in the words that endpoints have', async () => {
+    for (const types of ['nonsense.x', 'patient.*,pat.*', 'patient*', '']) {
+      const { status, body } = await hub.api('GET', `/v1/events?eventTypes=${types}`);
+      expect({ types, status }).toEqual({ types, status: 422 });
+      if (types === '') continue;
+      expect(body.errors).toMatchObject([{ parameter: 'eventTypes', code: 'unknown_event_type' }]);
+    }
+  });
+
   it('shows one event by its id, and nothing of an unknown one', async () => {
     const [id] = await emitPatientCreated(hub, elm);
     expect((await hub.api('GET', `/v1/events/${id}`)).body).toMatchObject({ id, practiceid: elm });

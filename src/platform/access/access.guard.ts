@@ -1,10 +1,11 @@
 import { Injectable, type CanActivate, type ExecutionContext, SetMetadata } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { notFound, Problem, tooMany } from '../http/problem.js';
+import { Problem, tooMany } from '../http/problem.js';
 import { reaches, type Caller } from './caller.js';
 import { Callers } from './callers.js';
 import { onBehalfOfHeader, readOnBehalfOf } from './on-behalf-of.js';
+import { unknownPractice } from './unknown-practice.js';
 
 const open = 'open';
 const openToApplications = 'openToApplications';
@@ -66,7 +67,7 @@ export class AccessGuard implements CanActivate {
     const { practiceId } = request.params as { practiceId?: string };
     this.assertKey(caller, practiceId, context);
     if (practiceId !== undefined && !reaches(caller, practiceId.toLowerCase())) {
-      throw notFound('practice');
+      throw unknownPractice(caller);
     }
     return true;
   }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { gzipSync } from 'node:zlib';
 import { eventually } from '../../../test/support/eventually.js';
 import { fetchWhole } from '../../../test/support/fetch-whole.js';
 import { startTestHub, type TestHub } from '../../../test/support/start-hub.js';
@@ -140,6 +141,43 @@ describe('requests', () => {
     });
     expect(answer.body).toMatchObject({ status: 415, code: 'unsupported_media_type' });
   });
+
+  it.each(['gzip', 'br', 'x-unheard-of'])(
+    'encoded as %s are told to come as they are',
+    async (encoding) => {
+      const answer = await fetchWhole(`${hub.url}/v1/practices`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${hub.key}`,
+          'content-type': 'application/json',
+          'content-encoding': encoding,
+        },
+        body: new Uint8Array(gzipSync(JSON.stringify(practice))),
+      });
+      expect(JSON.parse(answer.text)).toMatchObject({
+        status: 415,
+        code: 'unsupported_content_encoding',
+        detail: expect.stringContaining('unencoded'),
+      });
+    },
+  );
+
+  it('that say that they are not encoded are taken', async () => {
+    const plain = { 'content-encoding': 'identity' };
+    expect((await hub.api('POST', '/v1/practices', practice, plain)).status).toBe(201);
+  });
+
+  it.each(['%zz', '%', '%c3', '%ff'])(
+    'for a path that cannot be decoded blame the path: %s',
+    async (id) => {
+      const answer = await hub.api('GET', `/v1/practices/${id}`);
+      expect(answer.body).toMatchObject({
+        status: 400,
+        code: 'malformed_request',
+        detail: expect.stringMatching(/^The path cannot be decoded/),
+      });
+    },
+  );
 
   it('have every fault named, with its place and without its value', async () => {
     const { body } = await hub.api('POST', '/v1/practices', {

@@ -71,13 +71,16 @@ const noControlButLines = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
 // cannot store it.
 const wellFormed = /^\P{Surrogate}*$/u;
 
-/** Text of `least` to `most` characters without control characters (but line breaks, where `lines`). */
+/**
+ * Text of `least` to `most` characters without control characters (but line breaks, where `lines`).
+ * @param options `pattern` with what it takes in words, as they follow "must"
+ */
 export function Text(
   options: FieldOptions & {
     least?: number;
     most?: number;
     lines?: boolean;
-    pattern?: RegExp;
+    pattern?: { is: RegExp; must: string };
   } = {},
 ): PropertyDecorator {
   const { least = 1, most = 200, lines = false, pattern } = options;
@@ -91,7 +94,7 @@ export function Text(
       message: '$property must not contain control characters',
     }),
     Matches(wellFormed, { message: '$property must be well-formed Unicode' }),
-    ...(pattern ? [Matches(pattern, { message: `$property must match ${pattern.source}` })] : []),
+    ...(pattern ? [Matches(pattern.is, { message: `$property must ${pattern.must}` })] : []),
   );
 }
 
@@ -135,7 +138,7 @@ export function Instant(options: FieldOptions = {}): PropertyDecorator {
       validator: {
         validate: isInstant,
         defaultMessage: () =>
-          '$property must be an RFC 3339 time with an offset, such as 2026-03-08T09:30:00-05:00',
+          `$property must be an RFC 3339 time with an offset, such as 2026-03-08T09:30:00-05:00, ${ofYears}`,
       },
     }),
   );
@@ -146,7 +149,9 @@ function isInstant(value: unknown): boolean {
   return isDay(value.slice(0, 10)) && !Number.isNaN(Date.parse(value));
 }
 
-/** True for a day of the calendar from 1900 to 2200; `Date` alone would roll 31 February over. */
+const ofYears = 'in the years 1900 to 2199';
+
+/** True for a day of the calendar in the years 1900 to 2199; `Date` alone would roll 31 February over. */
 function isDay(value: unknown): boolean {
   if (typeof value !== 'string' || !/^(19|20|21)\d\d-\d\d-\d\d$/.test(value)) return false;
   const date = new Date(`${value}T00:00:00Z`);
@@ -161,7 +166,7 @@ export function LocalDate(options: FieldOptions = {}): PropertyDecorator {
       name: 'isLocalDate',
       validator: {
         validate: isDay,
-        defaultMessage: () => '$property must be a day such as 2026-03-08',
+        defaultMessage: () => `$property must be a day such as 2026-03-08, ${ofYears}`,
       },
     }),
   );
@@ -217,18 +222,19 @@ export function Int(
   options: FieldOptions & { least: number; most: number; query?: boolean },
 ): PropertyDecorator {
   const { least, most, query } = options;
-  // JavaScript reads `0x10` and ` 16 ` as numbers too.
+  // JavaScript reads `0x10` and ` 16 ` as numbers too. What is too long to be exact is out of every range.
   const fromQuery = Transform(({ value }) =>
-    typeof value === 'string' && /^-?\d{1,16}$/.test(value) ? Number(value) : value,
+    typeof value === 'string' && /^-?\d{1,300}$/.test(value) ? Number(value) : value,
   );
+  const message = `$property must be a whole number from ${least} to ${most}`;
   return applyDecorators(
     ...(query ? [fromQuery] : []),
     field(
       options,
       { type: 'integer', minimum: least, maximum: most },
-      IsInt(),
-      Min(least),
-      Max(most),
+      IsInt({ message }),
+      Min(least, { message }),
+      Max(most, { message }),
     ),
   );
 }

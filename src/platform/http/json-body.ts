@@ -32,6 +32,19 @@ export function readJson(body: Uint8Array): unknown {
   return value;
 }
 
+/**
+ * What is packed would have to be unpacked before anybody knows how large it is; 256 KB need no packing.
+ * @throws Problem 415 for a body in any content coding (RFC 9110, 8.4 and 15.5.16)
+ */
+export function refuseEncoded(contentEncoding: string | undefined): void {
+  if (contentEncoding === undefined || contentEncoding.toLowerCase() === 'identity') return;
+  throw new Problem(
+    415,
+    'unsupported_content_encoding',
+    'The hub takes bodies unencoded. Send the JSON as it is, without Content-Encoding.',
+  );
+}
+
 function refuseStrange(value: unknown, path: string, depth: number): void {
   if (typeof value !== 'object' || value === null) return;
   for (const [name, member] of Object.entries(value)) {

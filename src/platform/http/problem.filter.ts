@@ -48,8 +48,18 @@ const frameworkCodes: Record<number, [code: string, detail: string]> = {
   415: ['unsupported_media_type', 'Send the body as application/json.'],
 };
 
+/** The router's, for a path with a `%` that no two hexadecimal digits of UTF-8 follow. */
+const badPath = 'FST_ERR_BAD_URL';
+
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if ((error as { code?: string } | null)?.code === badPath) {
+    return new Problem(
+      400,
+      'malformed_request',
+      'The path cannot be decoded. A % in it must begin percent-encoded UTF-8, and stands for itself as %25.',
+    );
+  }
   const status =
     error instanceof HttpException
       ? error.getStatus()

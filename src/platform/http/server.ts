@@ -5,7 +5,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 
 import { Logger } from '../logger.js';
 import { Metrics } from '../metrics.js';
-import { readJson } from './json-body.js';
+import { readJson, refuseEncoded } from './json-body.js';
 import { problemOf, writeProblem } from './problem.filter.js';
 
 export const mostBodyBytes = 256 * 1024;
@@ -70,10 +70,11 @@ export function prepareServer(app: NestFastifyApplication): void {
   });
   // Fastify's own parser for text would hand a text to handlers that expect an object.
   server.removeContentTypeParser('text/plain');
-  app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (_request, body, done) => {
+  app.useBodyParser('application/json', { bodyLimit: mostBodyBytes }, (request, body, done) => {
     if (body.length === 0) return done(null, undefined);
     let value: unknown;
     try {
+      refuseEncoded(request.headers['content-encoding']);
       value = readJson(body as Uint8Array);
     } catch (problem) {
       return done(problem as Error);

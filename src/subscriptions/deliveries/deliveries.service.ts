@@ -4,7 +4,7 @@ import { IsNull } from 'typeorm';
 import { ScopedReads } from '../../database/scoped-reads.js';
 import { inFullView, type Tx } from '../../database/transactions.js';
 import { scopeOf, type Caller } from '../../platform/access/caller.js';
-import { typePattern } from '../../events/catalog/type-patterns.js';
+import { wantedTypes } from '../../events/catalog/unknown-types.js';
 import { limitOf, type Page, listOf } from '../../platform/http/lists.js';
 import { conflict, invalidParameter, notFound } from '../../platform/http/problem.js';
 import { bindingOfResponse } from '../../sealing/bindings.js';
@@ -89,7 +89,7 @@ export class DeliveriesService {
       (name) => (deliveryStatuses as readonly string[]).includes(name),
       `of ${deliveryStatuses.join(', ')}, with commas between`,
     );
-    const types = listOf(query.eventTypes, 'eventTypes', (name) => typePattern.test(name));
+    const types = wantedTypes(query.eventTypes);
     const practiceIds = listOf(query.practiceIds, 'practiceIds', (id) => isUUID(id));
     const manager = this.reads.within(scopeOf(caller));
     const exists = await manager.existsBy(Endpoint, { id: endpointId, deletedAt: IsNull() });

@@ -1,5 +1,5 @@
 import type { Tx } from '../../database/transactions.js';
-import { matchesNothing } from '../../events/catalog/type-patterns.js';
+import { unknownTypes } from '../../events/catalog/unknown-types.js';
 import { reaches, type Caller } from '../../platform/access/caller.js';
 import { Problem, type ProblemError } from '../../platform/http/problem.js';
 import type { WebhookClient } from '../deliveries/webhook-client.js';
@@ -44,13 +44,13 @@ export async function checkEndpoint(
   current?: Endpoint,
 ): Promise<void> {
   const { eventTypes, practiceIds, headers, metadata } = change;
-  const unknownTypes = typeErrors(eventTypes ?? []);
+  const typeErrors = unknownTypes(eventTypes ?? [], (i) => ({ pointer: `/eventTypes/${i}` }));
   const unknownPractices = await practiceErrors(tx, standing, practiceIds ?? []);
-  const isKnown = unknownTypes.length + unknownPractices.length === 0;
+  const isKnown = typeErrors.length + unknownPractices.length === 0;
   const errors = [
     ...faults,
     ...unreadableFaults(change, current),
-    ...unknownTypes,
+    ...typeErrors,
     ...(isKnown ? grantFaults(standing, change, current) : []),
     ...headerErrors(headers ?? {}),
     ...maskErrors(headers ?? {}, current?.headers ?? null),
@@ -134,18 +134,6 @@ export async function urlErrors(
     if (!(error instanceof InvalidWebhookUrl)) throw error;
     return [{ pointer: '/url', code: error.code, detail: error.detail }];
   }
-}
-
-function typeErrors(eventTypes: readonly string[]): ProblemError[] {
-  return eventTypes.flatMap((pattern, i) =>
-    matchesNothing(pattern)
-      ? {
-          pointer: `/eventTypes/${i}`,
-          code: 'unknown_event_type',
-          detail: 'The hub emits no such event. GET /v1/event-types lists what it emits.',
-        }
-      : [],
-  );
 }
 
 // One that the caller does not reach, or that has granted nothing, is told as one that does not exist.

@@ -47,6 +47,19 @@ it('names what is wrong with it', async () => {
   expect(await pointers({ dryRun: true, from: late, to: early })).toEqual(['/to']);
 });
 
+it('knows the types that endpoints know, and says of another that the hub emits none', async () => {
+  for (const dryRun of [false, true]) {
+    const answer = await replays({ dryRun, eventTypes: ['patient.*', 'nonsense.*', 'patient.x'] });
+    expect([answer.status, answer.body.errors]).toMatchObject([
+      422,
+      [
+        { pointer: '/eventTypes/1', code: 'unknown_event_type' },
+        { pointer: '/eventTypes/2', code: 'unknown_event_type' },
+      ],
+    ]);
+  }
+});
+
 it('does not take silence for everything', async () => {
   for (const body of [{}, { missing: false }, { ratePerSecond: 5 }, { dryRun: true }]) {
     const answer = await replays(body);

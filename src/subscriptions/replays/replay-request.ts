@@ -1,4 +1,4 @@
-import { typePattern } from '../../events/catalog/type-patterns.js';
+import { unknownTypes } from '../../events/catalog/unknown-types.js';
 import { Problem, type ProblemError } from '../../platform/http/problem.js';
 import { idFloor } from '../../database/time-ids.js';
 import { defaultStatuses, replayedStatuses, type NewReplay } from './replay.dto.js';
@@ -35,10 +35,7 @@ export function requestOf({ from, to, eventTypes, status, missing }: NewReplay):
       'What is missing has no status, or is dead: leave it out.',
     );
   }
-  for (const [i, name] of (eventTypes ?? []).entries()) {
-    if (typePattern.test(name)) continue;
-    fault(`/eventTypes/${i}`, 'malformed', 'Name a type, a family such as payment.*, or *.');
-  }
+  errors.push(...unknownTypes(eventTypes ?? [], (i) => ({ pointer: `/eventTypes/${i}` })));
   for (const [i, name] of (status ?? []).entries()) {
     if ((replayedStatuses as readonly string[]).includes(name)) continue;
     fault(`/status/${i}`, 'unknown_status', `status must be of ${replayedStatuses.join(', ')}.`);

@@ -8,7 +8,10 @@ export class StreamQuery {
   @Text({
     most: 16,
     optional: true,
-    pattern: /^\d{1,15}$/,
+    pattern: {
+      is: /^\d{1,15}$/,
+      must: 'be a sequence number, such as the nextCursor of the page before, or 0',
+    },
     description: 'A sequence number, or the nextCursor of the page before; absent: from the first.',
   })
   after?: string;

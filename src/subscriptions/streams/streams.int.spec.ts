@@ -110,6 +110,16 @@ describe("an endpoint's stream as a feed", () => {
     expect((await feed('?after=5')).body).toEqual({ data: [], nextCursor: '5' });
   });
 
+  it('says in words what after takes', async () => {
+    for (const after of ['-1', '1.5', '1234567890123456', 'x']) {
+      const { status, body } = await feed(`?after=${after}`);
+      expect([status, body.errors]).toMatchObject([
+        422,
+        [{ parameter: 'after', detail: expect.stringMatching(/^after must be a sequence number/) }],
+      ]);
+    }
+  });
+
   it('pages in the order of numbers, not of texts', async () => {
     const ids = await numbered(23);
     const seen: [number, string][] = [];
@@ -208,6 +218,19 @@ describe("an endpoint's stream as a feed", () => {
 });
 
 describe('the manifest', () => {
+  it('says of a number out of range what the range is', async () => {
+    for (const [number, code] of [
+      ['99999999999999999999', 'max'],
+      ['-1', 'min'],
+      ['1e3', 'not_int'],
+    ]) {
+      const { status, body } = await manifest(`?toSequence=${number}`);
+      const detail = 'toSequence must be a whole number from 0 to 999999999999999';
+      const errors = [{ parameter: 'toSequence', code, detail }];
+      expect([status, body.errors]).toEqual([422, errors]);
+    }
+  });
+
   it('counts and hashes the numbers, whatever became of them', async () => {
     const ids = await numbered(4);
     await withhold(3, 'erased');
