@@ -45,6 +45,23 @@ function feedOf(client: Client, ...awaited: string[]): Promise<any[]> {
   });
 }
 
+it('is about access and not about time: what happened before it is shown too, in the feed and by a replay', async () => {
+  const earlier = await pay();
+  const receiver = await startWebhookReceiver();
+  try {
+    const { client } = await granted();
+    await feedOf(client, earlier.id);
+    const wanted = { url: receiver.url, eventTypes: ['payment.*'] };
+    const { body: endpoint } = await client.api('POST', '/v1/endpoints', wanted);
+    receiver.setSecret(endpoint.secret);
+    const replays = `/v1/endpoints/${endpoint.id}/replays`;
+    expect((await client.api('POST', replays, { missing: true })).status).toBe(201);
+    await receiver.waitFor(({ event }) => (event.data as any).entryId === earlier.id);
+  } finally {
+    await receiver.close();
+  }
+});
+
 it('is webhooks of what is granted, links to fetch the rest by, and nothing once it is revoked', async () => {
   const receiver = await startWebhookReceiver();
   try {
