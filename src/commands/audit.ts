@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { entryFromRow, type EntryRow } from '../audit/audit-entry.js';
 import { HeadKey } from '../audit/head-key.js';
 import { headsFolder } from '../audit/head-log.js';
@@ -9,7 +9,7 @@ import { verifyTrail } from '../audit/verify/verify.js';
 import { idFloor } from '../database/time-ids.js';
 import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
-import { calledAs, databaseUrlOf, failed, Mistake, Misuse, settingsOfCommand } from './operator.js';
+import { calledAs, connectTo, failed, Mistake, Misuse, settingsOfCommand } from './operator.js';
 
 const called = calledAs('audit');
 
@@ -44,13 +44,7 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   const span = { from: timeOf(values.from, '--from', 0), to: timeOf(values.to, '--to') };
-  const client = new pg.Client({
-    connectionString: await databaseUrlOf(settings),
-    connectionTimeoutMillis: 10_000,
-    query_timeout: 300_000,
-    application_name: 'practice-event-hub audit',
-  });
-  await client.connect();
+  const client = await connectTo(settings, 'audit', 300_000);
   try {
     if (command === 'export') await exportAll(client, span);
     else await verify(client, settings, span, values);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { CommandAudit } from '../audit/command-audit.js';
 import { counted } from '../platform/counted.js';
 import type { Settings } from '../platform/settings.js';
@@ -9,7 +9,7 @@ import { loadMasterKeys } from '../sealing/load-master-keys.js';
 import type { MasterKeys } from '../sealing/master-keys.js';
 import {
   calledAs,
-  databaseUrlOf,
+  connectTo,
   failed,
   Mistake,
   Misuse,
@@ -48,13 +48,7 @@ async function main(args: string[]): Promise<void> {
   const order = orderOf(args);
   if (!order) return console.log(HELP);
   const settings = settingsOfCommand();
-  const client = new pg.Client({
-    connectionString: await databaseUrlOf(settings),
-    connectionTimeoutMillis: 10_000,
-    query_timeout: 60_000,
-    application_name: 'practice-event-hub keys',
-  });
-  await client.connect();
+  const client = await connectTo(settings, 'keys', 60_000);
   try {
     if (order.command === 'shred') return await destroy(client, settings, order);
     const { master } = await loadMasterKeys(settings, client);

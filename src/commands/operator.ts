@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { AuditKeyError } from '../audit/head-key.js';
 import { ensurePassword, HUB_ROLE } from '../database/embedded/cluster.js';
 import { resolveDataPlace } from '../database/embedded/data-place.js';
@@ -45,6 +46,26 @@ export function settingsOfCommand(): Settings {
 /** The database of DATABASE_URL, else the embedded one of a hub that runs. @throws Mistake */
 export async function databaseUrlOf(settings: Settings): Promise<string> {
   return settings.databaseUrl ?? (await embeddedUrl(settings));
+}
+
+/**
+ * A connection for a command, which ends it.
+ * @param queryTimeoutMs of each statement
+ * @throws Mistake
+ */
+export async function connectTo(
+  settings: Settings,
+  command: string,
+  queryTimeoutMs: number,
+): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: await databaseUrlOf(settings),
+    connectionTimeoutMillis: 10_000,
+    query_timeout: queryTimeoutMs,
+    application_name: `practice-event-hub ${command}`,
+  });
+  await client.connect();
+  return client;
 }
 
 /** The running server says in its pid file where it listens. */

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
-import pg from 'pg';
+import type pg from 'pg';
 import { CommandAudit } from '../audit/command-audit.js';
 import type { Settings } from '../platform/settings.js';
 import {
   calledAs,
-  databaseUrlOf,
+  connectTo,
   failed,
   Mistake,
   Misuse,
@@ -46,7 +46,7 @@ async function main(args: string[]): Promise<void> {
   const order = orderOf(args);
   if (!order) return console.log(HELP);
   const settings = settingsOfCommand();
-  const client = await connect(settings);
+  const client = await connectTo(settings, 'parked', 30_000);
   try {
     if (order.command === 'list') await list(client);
     else await redrive(client, settings, order);
@@ -118,17 +118,6 @@ async function redrive(
     throw new Mistake(`No parked event ${eventId} that the log still holds.`);
   }
   console.log(`${rowCount} to be tried again; a running hub does it within seconds.`);
-}
-
-async function connect(settings: Settings): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: await databaseUrlOf(settings),
-    connectionTimeoutMillis: 10_000,
-    query_timeout: 30_000,
-    application_name: 'practice-event-hub parked',
-  });
-  await client.connect();
-  return client;
 }
 
 main(process.argv.slice(2)).catch(failed);
